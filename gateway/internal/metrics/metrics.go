@@ -1,0 +1,80 @@
+// Package metrics names every Prometheus metric of the gateway, in one file, so that dashboards and alerts have one
+// place to look at. It counts nothing by itself: the packages that do the work receive a *Metrics and count.
+//
+// Label values come from fixed sets only (see Family): nothing that a client sends can become a label, so the number
+// of time series is bounded, whatever arrives.
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// The label values of FramesIn: the client commands of STOMP. Heart-beats are no frames.
+var commands = []string{
+	"CONNECT", "STOMP", "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT", "ABORT", "DISCONNECT",
+}
+
+// The label values of Refused: the codes of the contract (event.Code).
+var codes = []string{
+	"UNAUTHENTICATED", "TOKEN_EXPIRED", "FORBIDDEN", "INVALID", "TOO_LARGE", "RATE_LIMITED", "SLOW_CONSUMER",
+	"UNAVAILABLE", "INTERNAL",
+}
+
+// Reasons for HubDropped.
+const (
+	DropOld          = "old"          // not newer than what was delivered: a repeat
+	DropHoldFull     = "hold_full"    // ahead of a hole, and the hold buffer is full; the repair brings it
+	DropUninterested = "uninterested" // nobody on this node listens to its log any more
+	DropCovered      = "covered"      // a live copy for a session that follows the room itself
+)
+
+var dropReasons = []string{DropOld, DropHoldFull, DropUninterested, DropCovered}
+
+// Metrics are the gateway's metrics. All are safe for concurrent use and cost an atomic addition. Names are
+// fliliy_gateway_ and the snake case of the field, counters with _total.
+type Metrics struct {
+	Connections   prometheus.Gauge   // open transport connections
+	SessionsTotal prometheus.Counter // sessions that reached CONNECTED
+	FramesIn      Family             // by STOMP command
+	MessagesOut   prometheus.Counter // MESSAGE frames handed to transports
+	BytesOut      prometheus.Counter // bytes handed to transports
+	Refused       Family             // refusals, by code of the contract
+	SlowConsumers prometheus.Counter // sessions closed because their send queue was full
+
+	HubHoles   prometheus.Counter // holes in a log's seq that the hub met
+	HubRepairs prometheus.Counter // reads of logs that filled holes
+	HubDropped Family             // events the hub did not deliver, by reason (the Drop constants)
+
+	FaninEnvelopes prometheus.Counter // envelopes taken from NATS
+	FaninBad       prometheus.Counter // of these, unreadable ones, dropped
+
+	RelayCommands prometheus.Counter // commands sent to chatsvc
+	RelayInFlight prometheus.Gauge   // commands without an answer yet
+
+	PresenceDropped prometheus.Counter // presence changes dropped because the queue to Redis was full
+}
+
+// New makes the metrics and registers them. It panics when one is registered already, which is a programming error:
+// one registerer serves one gateway.
+func New(registerer prometheus.Registerer) *Metrics {
+	r := register{registerer}
+	return &Metrics{
+		Connections:   r.gauge("connections", "Open transport connections."),
+		SessionsTotal: r.counter("sessions_total", "Sessions that reached CONNECTED."),
+		FramesIn:      r.family("frames_in_total", "STOMP frames of clients, by command.", "command", commands),
+		MessagesOut:   r.counter("messages_out_total", "MESSAGE frames handed to transports."),
+		BytesOut:      r.counter("bytes_out_total", "Bytes handed to transports."),
+		Refused:       r.family("refused_total", "Refusals, by code of the contract.", "code", codes),
+		SlowConsumers: r.counter("slow_consumers_total", "Sessions closed because their send queue was full."),
+
+		HubHoles:   r.counter("hub_holes_total", "Holes in the seq of a log that the hub met."),
+		HubRepairs: r.counter("hub_repairs_total", "Reads of a log that filled a hole."),
+		HubDropped: r.family("hub_dropped_total", "Events not delivered, by reason.", "reason", dropReasons),
+
+		FaninEnvelopes: r.counter("fanin_envelopes_total", "Envelopes taken from NATS."),
+		FaninBad:       r.counter("fanin_bad_total", "Unreadable envelopes, dropped."),
+
+		RelayCommands: r.counter("relay_commands_total", "Commands sent to chatsvc."),
+		RelayInFlight: r.gauge("relay_in_flight", "Commands that chatsvc has not answered yet."),
+
+		PresenceDropped: r.counter("presence_dropped_total", "Presence changes dropped, the queue being full."),
+	}
+}
