@@ -1,0 +1,91 @@
+// Package event is what the gateway knows of an event on its way to clients, in plain Go: fanin and relay make events
+// from the wire, the hub puts them in order, sessions send them. It knows no protobuf and holds no rule.
+package event
+
+import (
+	"strconv"
+
+	"github.com/fliliy/chat/gateway/internal/stomp"
+)
+
+// Log names a log: a room's (Room > 0), or a user's inbox (User). It is a map key.
+type Log struct {
+	Room int64
+	User string
+}
+
+// Destination is what clients subscribe to follow the log.
+func (l Log) Destination() string {
+	if l.Room > 0 {
+		return "/topic/chat/" + strconv.FormatInt(l.Room, 10)
+	}
+	return InboxDestination
+}
+
+// Destinations of the user queues.
+const (
+	InboxDestination  = "/user/queue/messages"
+	ErrorsDestination = "/user/queue/errors"
+)
+
+// Head is a log's newest seq.
+type Head struct {
+	Log Log
+	Seq int64
+}
+
+// Kind is what an event says happened; it stands in its "event" header.
+type Kind string
+
+// The kinds that the gateway itself looks at or makes. Others pass through as they are.
+const (
+	Message  Kind = "MESSAGE"
+	Member   Kind = "MEMBER"
+	Gap      Kind = "GAP"
+	Presence Kind = "PRESENCE"
+	Failure  Kind = "ERROR"
+	Drain    Kind = "DRAIN"
+)
+
+// Event is one event of a log (Seq > 0), or a live-only state event (Seq 0). It is immutable once made.
+type Event struct {
+	Seq       int64
+	Kind      Kind
+	MessageID string
+	User      string // whom it is about
+	Ends      bool   // User is not a member any more: her subscriptions to the log end with this event
+	Frame     *stomp.Prepared
+}
+
+// New makes an event and its MESSAGE frame: encoded here once, completed per subscription when it is sent.
+// The JSON is kept, not copied.
+func New(destination string, kind Kind, seq int64, messageID string, json []byte) Event {
+	header := stomp.Header{
+		{Key: "destination", Value: destination},
+		{Key: "message-id", Value: messageID},
+		{Key: "content-type", Value: "application/json"},
+		{Key: "event", Value: string(kind)},
+	}
+	if seq > 0 {
+		header = append(header, stomp.Field{Key: "seq", Value: strconv.FormatInt(seq, 10)})
+	}
+	return Event{Seq: seq, Kind: kind, MessageID: messageID, Frame: stomp.NewPrepared(header, json)}
+}
+
+// Snapshot is the state of a log at the moment a subscription was allowed.
+type Snapshot struct {
+	Head   int64
+	Events []Event // after the seq asked for, in order; empty without one
+	// GapFrom and GapTo are the first and last seq that were missed and are not in Events; 0 without a gap.
+	GapFrom, GapTo int64
+}
+
+// Sink is one subscription of a session, where the hub puts events. The hub calls it under a lock of its own: no
+// method may block or call the hub.
+type Sink interface {
+	// Deliver queues an event for the client. Events come in order of seq, without holes and doubles. A sink that
+	// cannot take it ends its session by itself.
+	Deliver(e *Event)
+	// End says that the subscription is over because its user lost access; nothing is delivered after it.
+	End(cause *Error)
+}

@@ -1,0 +1,55 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/action"
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/transport"
+)
+
+// Conn is the transport pipe under a session. One goroutine reads, one at a time writes; Close may come from any.
+type Conn interface {
+	// Read returns the next bytes of the client, valid until the next call. It ends with a *transport.ClosedError
+	// after a close, or with what else broke the pipe.
+	Read(ctx context.Context) ([]byte, error)
+	// Write sends each element as one transport message, all in as few system calls as possible. It returns once
+	// the kernel has them; the elements may then be used again.
+	Write(ctx context.Context, messages [][]byte) error
+	// Close flushes nothing: it sends the close code and reason, waits a moment for the peer, and ends Read and
+	// Write. The second and later calls do nothing.
+	Close(code transport.CloseCode, reason string) error
+}
+
+// Authenticator tells whose token this is and when it ends (zero: never). Errors are *event.Error.
+type Authenticator interface {
+	Verify(ctx context.Context, token string) (user string, expires time.Time, err error)
+}
+
+// Hub is where subscriptions live.
+type Hub interface {
+	// Subscribe checks access and joins a log; it returns when the subscription is live: every event after the
+	// snapshot reaches the sink. lastSeq < 0 is "from now on". Errors: *event.Error FORBIDDEN, UNAVAILABLE.
+	Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink) error
+	// Unsubscribe leaves: once it has returned, the sink gets nothing more. Unknown pairs are ignored.
+	Unsubscribe(log event.Log, sink event.Sink)
+}
+
+// Relay carries actions to the chat service.
+type Relay interface {
+	// Submit hands over the actions of one SEND, or of one transaction (all or none), and returns at once. Sends to
+	// one room are stored in the order of the calls. done is called once, from any goroutine, with one Stored per
+	// action or an error (*event.Error), and must not block.
+	Submit(user string, actions []action.Action, done func([]action.Stored, error))
+}
+
+// Presence keeps who is online, and in which room. Its methods return at once and cannot fail: presence is soft
+// state, and no session waits for it.
+type Presence interface {
+	Connect(session, user string)
+	Disconnect(session, user string)
+	Enter(session, user string, room int64)
+	Leave(session, user string, room int64)
+	SetStatus(session, user, status string)
+}
