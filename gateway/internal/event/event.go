@@ -83,6 +83,9 @@ type Snapshot struct {
 // Sink is one subscription of a session, where the hub puts events. The hub calls it under a lock of its own: no
 // method may block or call the hub.
 type Sink interface {
+	// Session names the session the subscription belongs to, the same string on every call: the hub sends no live
+	// copy of a room's events to the inbox of a session that has subscribed the room itself.
+	Session() string
 	// Deliver queues an event for the client. Events come in order of seq, without holes and doubles. A sink that
 	// cannot take it ends its session by itself.
 	Deliver(e *Event)
