@@ -1,0 +1,59 @@
+// Package destination reads and prints the STOMP destinations of the contract: text of a client in, a kind and a room
+// id out. It is the only place that takes destinations apart; behind it there are no strings a client typed.
+//
+// It knows no frame and no session, and does not decide who may use a destination. The session calls it for SEND and
+// SUBSCRIBE.
+package destination
+
+import "strconv"
+
+// Kind is what a destination is for.
+type Kind uint8
+
+// The kinds, those for SEND first, then those for SUBSCRIBE.
+const (
+	RoomSend   Kind = iota + 1 // /app/chat/{chatRoomId}/send
+	RoomRead                   // /app/chat/{chatRoomId}/read
+	RoomTyping                 // /app/chat/{chatRoomId}/typing
+	UserStatus                 // /app/user/status
+	UserToken                  // /app/user/token
+
+	RoomTopic // /topic/chat/{chatRoomId}
+	Inbox     // /user/queue/messages
+	Errors    // /user/queue/errors
+)
+
+// Destination is a destination that was understood. It is a map key.
+type Destination struct {
+	Kind Kind
+	Room int64 // > 0 for the kinds of a room, else 0
+}
+
+const (
+	appRoom = "/app/chat/"
+	topic   = "/topic/chat/"
+)
+
+// String is the one way to write the destination; parsing it gives the same back. It is empty for no kind.
+func (d Destination) String() string {
+	room := strconv.FormatInt(d.Room, 10)
+	switch d.Kind {
+	case RoomSend:
+		return appRoom + room + "/send"
+	case RoomRead:
+		return appRoom + room + "/read"
+	case RoomTyping:
+		return appRoom + room + "/typing"
+	case UserStatus:
+		return "/app/user/status"
+	case UserToken:
+		return "/app/user/token"
+	case RoomTopic:
+		return topic + room
+	case Inbox:
+		return "/user/queue/messages"
+	case Errors:
+		return "/user/queue/errors"
+	}
+	return ""
+}

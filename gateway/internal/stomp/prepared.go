@@ -1,0 +1,62 @@
+package stomp
+
+import "unicode/utf8"
+
+// What AppendTo writes around a prepared header block.
+const (
+	beforeSubscription = CmdMessage + "\nsubscription:"
+	beforeAck          = "\nack:"
+)
+
+// Prepared is a MESSAGE frame that goes to many subscriptions: encoded once, completed for each. It is immutable and
+// safe for use by any number of goroutines.
+type Prepared struct {
+	head []byte // the lines after subscription and ack, and the empty line
+	body []byte
+	utf8 bool
+}
+
+// NewPrepared encodes a MESSAGE frame without its subscription and ack headers, which h must not hold, and adds
+// content-length. It is made once for receivers of all versions: what needs escaping is written as 1.1 does, so a 1.0
+// client would see the escapes. The body is kept, not copied.
+func NewPrepared(h Header, body []byte) *Prepared {
+	size := len(contentLength) + 24
+	for i := range h {
+		size += len(h[i].Key) + len(h[i].Value) + 2
+	}
+	head := make([]byte, 0, size)
+	for i := range h {
+		if h[i].Key != contentLength {
+			head = appendField(head, V11, h[i])
+		}
+	}
+	head = append(appendContentLength(head, len(body)), '\n')
+	return &Prepared{head: head, body: body, utf8: utf8.Valid(head) && utf8.Valid(body)}
+}
+
+// AppendTo appends the whole frame for one subscription. Both texts are escaped already (AppendEscaped) and never
+// empty, but for ack: empty means that this subscription acknowledges nothing. It allocates only to grow dst.
+func (p *Prepared) AppendTo(dst []byte, subscription, ack string) []byte {
+	dst = append(dst, beforeSubscription...)
+	dst = append(dst, subscription...)
+	if ack != "" {
+		dst = append(dst, beforeAck...)
+		dst = append(dst, ack...)
+	}
+	dst = append(dst, '\n')
+	dst = append(dst, p.head...)
+	dst = append(dst, p.body...)
+	return append(dst, 0)
+}
+
+// Len is how many bytes AppendTo appends at most, without those of subscription and ack.
+func (p *Prepared) Len() int {
+	return len(beforeSubscription) + len(beforeAck) + 1 + len(p.head) + len(p.body) + 1
+}
+
+// Body is the body that NewPrepared was given. It must not be changed.
+func (p *Prepared) Body() []byte { return p.body }
+
+// UTF8 says whether header and body are valid UTF-8: the frame may go out as a text message if the subscription id
+// is, too.
+func (p *Prepared) UTF8() bool { return p.utf8 }

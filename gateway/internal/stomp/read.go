@@ -1,0 +1,228 @@
+package stomp
+
+import (
+	"bytes"
+	"strings"
+)
+
+// read goes on with the current frame, or starts the next one; it says true when d.frame is complete.
+func (d *Decoder) read() (bool, *Error) {
+	if more, err := d.skipEOLs(); !more {
+		return false, err
+	}
+	octets := d.data[d.start:]
+	if d.current.body == 0 {
+		if done, err := d.readHead(octets); !done {
+			return false, err
+		}
+	}
+	end, err := d.findEnd(octets)
+	if end < 0 {
+		return false, err
+	}
+	if end > d.current.body {
+		d.frame.Body = octets[d.current.body:end:end]
+	}
+	d.start += end + 1
+	d.current = progress{}
+	return true, nil
+}
+
+// skipEOLs goes to the first octet of a frame and says whether there is one. CRLF is skipped in all versions: a peer
+// that ends its lines so may have negotiated 1.1 with the frame before.
+func (d *Decoder) skipEOLs() (bool, *Error) {
+	for d.start < len(d.data) {
+		rest := d.data[d.start:]
+		switch {
+		case rest[0] == '\n':
+			d.start++
+		case rest[0] != '\r':
+			return true, nil
+		case len(rest) == 1:
+			return false, nil
+		case rest[1] != '\n':
+			return false, bareCR()
+		default:
+			d.start += 2
+		}
+	}
+	return false, nil
+}
+
+// readHead reads line by line up to the empty one, and then makes the header.
+func (d *Decoder) readHead(octets []byte) (bool, *Error) {
+	at := &d.current
+	at.skipClean(octets)
+	for {
+		end := len(octets)
+		n := bytes.IndexByte(octets[at.scanned:], '\n')
+		if n >= 0 {
+			end = at.scanned + n
+		}
+		if err := d.checkLine(octets, end); err != nil {
+			return false, err
+		}
+		at.scanned = end
+		if n < 0 {
+			return false, nil
+		}
+		empty, err := d.readLine(octets[at.line:end])
+		if err != nil {
+			return false, err
+		}
+		if empty {
+			at.body = end + 1
+			return true, d.readHeader(octets[at.block:at.line])
+		}
+		at.line, at.scanned = end+1, end+1
+		if at.block == 0 {
+			at.block = at.line
+		}
+	}
+}
+
+// checkLine refuses what can be refused of the line up to end before it is complete. It judges by the first octet
+// that is wrong, so that the same bytes meet the same error however they are cut.
+func (d *Decoder) checkLine(octets []byte, end int) *Error {
+	at := &d.current
+	allowed := d.limits.MaxHeaderLine
+	if at.command == "" {
+		allowed = longestCommand + len("\r")
+	}
+	if at.clean < min(end, at.line+allowed+1) {
+		return malformed("NUL in a header", "a frame ended in line %d, before the empty line that ends its header", at.number())
+	}
+	switch {
+	case end-at.line <= allowed:
+	case at.command == "":
+		return unknownCommand(octets[at.line:end])
+	default:
+		return tooLarge("header too large", "line %d is longer than %d octets", at.number(), allowed)
+	}
+	if whole := headerBlockLines * d.limits.MaxHeaderLine; at.command != "" && end-at.block > whole {
+		return tooLarge("header too large", "all header lines together are longer than %d octets", whole)
+	}
+	return nil
+}
+
+// readLine judges a complete line, without its LF; true is the empty line.
+func (d *Decoder) readLine(line []byte) (bool, *Error) {
+	at := &d.current
+	if d.endsInCRLF() {
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		if bytes.IndexByte(line, '\r') >= 0 {
+			return false, bareCR()
+		}
+	}
+	if at.command == "" {
+		at.command = commandOf(line)
+		if at.command == "" {
+			return false, unknownCommand(line)
+		}
+		return false, nil
+	}
+	if len(line) == 0 {
+		return true, nil
+	}
+	at.headers++
+	if at.headers > d.limits.MaxHeaders {
+		return false, tooLarge("too many headers", "the frame has more than %d header lines", d.limits.MaxHeaders)
+	}
+	switch bytes.IndexByte(line, ':') {
+	case -1:
+		return false, malformed("bad header", "line %d has no colon between key and value", at.headers+1)
+	case 0:
+		return false, malformed("bad header", "line %d has nothing before its colon", at.headers+1)
+	}
+	return false, nil
+}
+
+// readHeader makes the fields of a header block that readLine has found good, and what follows from them. It
+// allocates one string for all of them.
+func (d *Decoder) readHeader(block []byte) *Error {
+	at := &d.current
+	d.frame.Command = at.command
+	var err *Error
+	if d.version >= V11 && isEscaped(at.command) && bytes.IndexByte(block, '\\') >= 0 {
+		err = d.unescapeFields(string(block))
+	} else {
+		d.splitFields(string(block))
+	}
+	if err != nil {
+		return err
+	}
+	return d.readLength()
+}
+
+func (d *Decoder) splitFields(block string) {
+	for block != "" {
+		var field Field
+		field, block = d.cutField(block)
+		d.addField(field)
+	}
+}
+
+func (d *Decoder) unescapeFields(block string) *Error {
+	var plain strings.Builder
+	plain.Grow(len(block))
+	for block != "" {
+		var field Field
+		var err *Error
+		field, block = d.cutField(block)
+		if field.Key, err = unescapeTo(&plain, d.version, field.Key); err != nil {
+			return err
+		}
+		if field.Value, err = unescapeTo(&plain, d.version, field.Value); err != nil {
+			return err
+		}
+		d.addField(field)
+	}
+	return nil
+}
+
+// cutField cuts the first line off a block of good lines.
+func (d *Decoder) cutField(block string) (Field, string) {
+	line, rest, _ := strings.Cut(block, "\n")
+	if d.endsInCRLF() {
+		line = strings.TrimSuffix(line, "\r")
+	}
+	key, value, _ := strings.Cut(line, ":")
+	return Field{Key: key, Value: value}, rest
+}
+
+func (d *Decoder) addField(field Field) {
+	if d.frame.Header == nil {
+		d.frame.Header = make(Header, 0, keptFields/2)
+	}
+	d.frame.Header = append(d.frame.Header, field)
+}
+
+// endsInCRLF: 1.2 knows lines that end in CRLF, and we take them before the version is known. In 1.0 and 1.1 a CR is
+// an octet like others.
+func (d *Decoder) endsInCRLF() bool { return d.version == 0 || d.version == V12 }
+
+// skipClean looks for the first NUL in what has not been looked at.
+func (p *progress) skipClean(octets []byte) {
+	if n := bytes.IndexByte(octets[p.clean:], 0); n >= 0 {
+		p.clean += n
+	} else {
+		p.clean = len(octets)
+	}
+}
+
+// number is that of the line now read, the command's being 1.
+func (p *progress) number() int {
+	if p.command == "" {
+		return 1
+	}
+	return p.headers + 2
+}
+
+func bareCR() *Error {
+	return malformed("bare CR", "a CR must be followed by an LF, or be escaped as \\r")
+}
+
+func unknownCommand(line []byte) *Error {
+	return malformed("unknown command", "%q is no STOMP command; commands are upper case, one to a line",
+		line[:min(len(line), longestCommand+1)])
+}
