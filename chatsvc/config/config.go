@@ -1,0 +1,131 @@
+// Package config is the chat service's configuration: read from environment variables that begin with
+// FLILIY_CHATSVC_, checked as a whole, and printable without its secrets. It opens and connects nothing. The command,
+// the facade and whoever runs the service inside another process use it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Prefix begins the name of every variable.
+const Prefix = "FLILIY_CHATSVC_"
+
+// Config is all the chat service can be told. Default has the defaults; README.md has the table.
+type Config struct {
+	// Addr is where gRPC listens. Port 0 takes a free one.
+	Addr string `env:"ADDR"`
+	// AdminAddr is where /metrics, /healthz, /readyz and /debug/pprof listen; empty is off. Never a public address.
+	AdminAddr string `env:"ADMIN_ADDR"`
+	// DatabaseURL is postgres://user:password@host/database or sqlite:path.
+	DatabaseURL string `env:"DATABASE_URL"`
+	NATS        NATS   `envPrefix:"NATS_"`
+	RPC         RPC    `envPrefix:"RPC_"`
+	Log         Log    `envPrefix:"LOG_"`
+	// BatchSize is how many messages one transaction may store, 1 to 256.
+	BatchSize int `env:"BATCH_SIZE"`
+	// ShutdownTimeout is how long a stop waits for calls under way before it cuts them off.
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT"`
+}
+
+// NATS is where events are published.
+type NATS struct {
+	// URL is one or more servers, separated by commas.
+	URL string `env:"URL"`
+	// User and Password are optional, and come together.
+	User     string `env:"USER"`
+	Password string `env:"PASSWORD"`
+}
+
+// RPC bounds the gRPC server.
+type RPC struct {
+	// CallTimeout is the deadline of a unary call that brings none.
+	CallTimeout time.Duration `env:"CALL_TIMEOUT"`
+	// MaxMessageBytes is the largest request, and so the largest batch on a relay stream.
+	MaxMessageBytes int `env:"MAX_MESSAGE_BYTES"`
+	// MaxConnectionAge is when a gateway is asked to connect anew, so that it finds replicas that have come since;
+	// 0 is never.
+	MaxConnectionAge time.Duration `env:"MAX_CONNECTION_AGE"`
+}
+
+// Log is how the service logs.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level slog.Level `env:"LEVEL"`
+	// Format is json or text.
+	Format string `env:"FORMAT"`
+}
+
+// Default returns the defaults. DatabaseURL has none: a service must not store messages in a place nobody chose.
+func Default() Config {
+	return Config{
+		Addr:            "127.0.0.1:9090",
+		AdminAddr:       "127.0.0.1:9091",
+		NATS:            NATS{URL: "nats://127.0.0.1:4222"},
+		RPC:             RPC{CallTimeout: 10 * time.Second, MaxMessageBytes: 16 << 20},
+		Log:             Log{Level: slog.LevelInfo, Format: "json"},
+		BatchSize:       256,
+		ShutdownTimeout: 10 * time.Second,
+	}
+}
+
+// Load reads the process's environment. The error names every fault, of form and of sense, at once.
+func Load() (Config, error) {
+	return LoadFrom(env.ToMap(os.Environ()))
+}
+
+// LoadFrom is Load from the variables given. One that is absent or empty leaves its default, except ADMIN_ADDR, whose
+// empty value turns the admin server off.
+func LoadFrom(environment map[string]string) (Config, error) {
+	cfg := Default()
+	err := env.ParseWithOptions(&cfg, env.Options{Environment: environment, Prefix: Prefix})
+	if admin, set := environment[Prefix+"ADMIN_ADDR"]; set {
+		cfg.AdminAddr = admin
+	}
+	if err := errors.Join(formFaults(err), cfg.Validate()); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// formFaults words the parser's errors by variable instead of by Go field.
+func formFaults(err error) error {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return err
+	}
+	names := map[string]string{}
+	variables(reflect.TypeFor[Config](), Prefix, names)
+	var faults []error
+	for _, fault := range all.Errors {
+		var parse env.ParseError
+		if errors.As(fault, &parse) {
+			fault = fmt.Errorf("%s: %w", names[parse.Name], parse.Err)
+		}
+		faults = append(faults, fault)
+	}
+	return errors.Join(faults...)
+}
+
+// variables maps the field names of a struct, which are unique among those that can fail to parse, to variables.
+func variables(t reflect.Type, prefix string, names map[string]string) {
+	for _, field := range reflect.VisibleFields(t) {
+		if nested, ok := field.Tag.Lookup("envPrefix"); ok {
+			variables(field.Type, prefix+nested, names)
+		} else {
+			names[field.Name] = prefix + field.Tag.Get("env")
+		}
+	}
+}
+
+// SQLitePath returns the file of a sqlite: DatabaseURL; ok is false for any other.
+func (c Config) SQLitePath() (path string, ok bool) {
+	return strings.CutPrefix(c.DatabaseURL, "sqlite:")
+}

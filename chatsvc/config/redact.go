@@ -1,0 +1,69 @@
+package config
+
+import (
+	"log/slog"
+	"net/url"
+	"strings"
+)
+
+const hidden = "xxxxx"
+
+// Redacted returns the configuration with its passwords hidden, for logs and check-config.
+func (c Config) Redacted() Config {
+	if _, ok := c.SQLitePath(); !ok {
+		c.DatabaseURL = redactURL(c.DatabaseURL)
+	}
+	servers := strings.Split(c.NATS.URL, ",")
+	for i, server := range servers {
+		servers[i] = redactURL(strings.TrimSpace(server))
+	}
+	c.NATS.URL = strings.Join(servers, ",")
+	if c.NATS.Password != "" {
+		c.NATS.Password = hidden
+	}
+	return c
+}
+
+// redactURL hides the password of a URL, wherever it stands. A NATS token stands in the place of the user. What is no
+// URL is hidden altogether: nobody can say which part of it is secret.
+func redactURL(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	parsed, err := url.Parse(raw)
+	if err != nil || parsed.Host == "" {
+		return hidden
+	}
+	if query := parsed.Query(); query.Has("password") || query.Has("sslpassword") {
+		for _, key := range []string{"password", "sslpassword"} {
+			if query.Has(key) {
+				query.Set(key, hidden)
+			}
+		}
+		parsed.RawQuery = query.Encode()
+	}
+	if _, has := parsed.User.Password(); !has && parsed.User != nil && parsed.Scheme != "postgres" &&
+		parsed.Scheme != "postgresql" {
+		parsed.User = url.User(hidden)
+	}
+	return parsed.Redacted()
+}
+
+// LogValue keeps secrets out of logs, whoever logs a Config.
+func (c Config) LogValue() slog.Value {
+	c = c.Redacted()
+	return slog.GroupValue(
+		slog.String("addr", c.Addr),
+		slog.String("adminAddr", c.AdminAddr),
+		slog.String("databaseURL", c.DatabaseURL),
+		slog.String("natsURL", c.NATS.URL),
+		slog.String("natsUser", c.NATS.User),
+		slog.Duration("callTimeout", c.RPC.CallTimeout),
+		slog.Int("maxMessageBytes", c.RPC.MaxMessageBytes),
+		slog.Duration("maxConnectionAge", c.RPC.MaxConnectionAge),
+		slog.Int("batchSize", c.BatchSize),
+		slog.Duration("shutdownTimeout", c.ShutdownTimeout),
+		slog.String("logLevel", c.Log.Level.String()),
+		slog.String("logFormat", c.Log.Format),
+	)
+}

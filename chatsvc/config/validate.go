@@ -1,0 +1,125 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Validate says everything that is wrong, one fault a line, each by the variable that sets it; nil when nothing is.
+// No fault shows a password.
+func (c Config) Validate() error {
+	var faults []error
+	check := func(variable string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s%s: %w", Prefix, variable, err))
+		}
+	}
+	check("ADDR", validAddr(c.Addr))
+	if c.AdminAddr != "" {
+		check("ADMIN_ADDR", validAddr(c.AdminAddr))
+		check("ADMIN_ADDR", differs(c.Addr, c.AdminAddr))
+	}
+	check("DATABASE_URL", validDatabase(c.DatabaseURL))
+	check("NATS_URL", validServers(c.NATS.URL))
+	check("NATS_PASSWORD", together(c.NATS))
+	check("RPC_CALL_TIMEOUT", positive(c.RPC.CallTimeout))
+	check("RPC_MAX_MESSAGE_BYTES", within(c.RPC.MaxMessageBytes, 256<<10, 256<<20))
+	if c.RPC.MaxConnectionAge != 0 {
+		check("RPC_MAX_CONNECTION_AGE", positive(c.RPC.MaxConnectionAge))
+	}
+	check("LOG_FORMAT", oneOf(c.Log.Format, "json", "text"))
+	check("BATCH_SIZE", within(c.BatchSize, 1, 256))
+	check("SHUTDOWN_TIMEOUT", positive(c.ShutdownTimeout))
+	return errors.Join(faults...)
+}
+
+func validAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q: the port is not a number from 0 to 65535", addr)
+	}
+	return nil
+}
+
+// differs refuses one address for both servers; port 0 is a different free port each time.
+func differs(addr, admin string) error {
+	if addr == admin && !strings.HasSuffix(addr, ":0") {
+		return fmt.Errorf("%q is the address of gRPC as well; choose another port, or empty for none", admin)
+	}
+	return nil
+}
+
+func validDatabase(raw string) error {
+	if path, ok := strings.CutPrefix(raw, "sqlite:"); ok {
+		if path == "" {
+			return errors.New("sqlite: wants a path behind it, such as sqlite:data/chat.db")
+		}
+		return nil
+	}
+	parsed, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return errors.New("is not set; want postgres://user:password@host/database or sqlite:path")
+	case err != nil:
+		return errors.New("is not a URL; want postgres://user:password@host/database or sqlite:path")
+	case parsed.Scheme != "postgres" && parsed.Scheme != "postgresql":
+		return fmt.Errorf("has the scheme %q; want postgres://user:password@host/database or sqlite:path", parsed.Scheme)
+	case strings.Trim(parsed.Path, "/") == "":
+		return errors.New("names no database; want postgres://user:password@host/database")
+	}
+	return nil
+}
+
+func validServers(list string) error {
+	if strings.TrimSpace(list) == "" {
+		return errors.New("is not set; want nats://host:4222, several separated by commas")
+	}
+	for i, raw := range strings.Split(list, ",") {
+		server, err := url.Parse(strings.TrimSpace(raw))
+		if err != nil || server.Host == "" {
+			return fmt.Errorf("server %d is not a URL such as nats://host:4222", i+1)
+		}
+		if err := oneOf(server.Scheme, "nats", "tls", "ws", "wss"); err != nil {
+			return fmt.Errorf("server %d: scheme %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func together(n NATS) error {
+	if (n.User == "") != (n.Password == "") {
+		return errors.New("NATS_USER and NATS_PASSWORD come together; set both or none")
+	}
+	return nil
+}
+
+func positive(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%s is not a time to wait; want more than 0, such as 10s", d)
+	}
+	return nil
+}
+
+func within(n, low, high int) error {
+	if n < low || n > high {
+		return fmt.Errorf("%d is out of range; want %d to %d", n, low, high)
+	}
+	return nil
+}
+
+func oneOf(got string, want ...string) error {
+	for _, w := range want {
+		if got == w {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is unknown; want %s", got, strings.Join(want, " or "))
+}
