@@ -1,0 +1,208 @@
+package presence
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Times that are not for configuration.
+const (
+	life        = 30 * time.Minute // of every key but the lease, without a refresh
+	callTimeout = 3 * time.Second  // of one script call
+	byeTimeout  = 5 * time.Second  // of everything Run does after its end was asked
+)
+
+// batch is how many users one script call carries: a call should keep Redis busy for about a millisecond.
+const batch = 128
+
+// Options of a Presence. The zero value is right for production.
+type Options struct {
+	// LeaseTTL is how long this gateway's sessions count after its last sign of life; 10 s if zero.
+	LeaseTTL time.Duration
+	// LeaseEvery is the time between signs of life, and between attempts while Redis is away; LeaseTTL/3 if zero.
+	LeaseEvery time.Duration
+	// RefreshEvery is the time between renewals of everything this gateway has written; 1 min if zero. It has to
+	// stay well under 30 minutes.
+	RefreshEvery time.Duration
+	// Logger hears when Redis is lost and when it is back; nil logs nowhere.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.LeaseTTL == 0 {
+		o.LeaseTTL = 10 * time.Second
+	}
+	if o.LeaseEvery == 0 {
+		o.LeaseEvery = o.LeaseTTL / 3
+	}
+	if o.RefreshEvery == 0 {
+		o.RefreshEvery = time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Presence is one gateway's knowledge of its sessions, and the worker that keeps Redis in step with it. The methods of
+// session.Presence may be called from any goroutine, before, during and after Run; they touch memory only. Those of
+// one session have to come in order, Connect first and Disconnect last; a session that is not connected has no rooms.
+type Presence struct {
+	store *store
+	opts  Options
+	wake  chan struct{}         // capacity 1: there is something in dirty
+	lost  atomic.Pointer[error] // why Redis is not in step; nil when it is
+
+	mu       sync.Mutex // guards what follows; nobody does I/O or takes another lock under it
+	sessions map[string]*session
+	users    map[string]*user // users with sessions, and those whose record is still to be withdrawn
+	dirty    []*user          // users whose record in Redis may differ, in order, each at most once
+	closed   bool             // Run is over, or about to be: no session counts any more
+}
+
+// session is one session of a user.
+type session struct {
+	user   *user
+	status status
+	rooms  []int64 // one entry per Enter without its Leave
+}
+
+// user is a user on this gateway.
+type user struct {
+	id       string
+	sessions []*session
+	queued   bool // is in dirty
+}
+
+// New makes the presence of this gateway, under a new identity: a gateway that starts again is another one.
+func New(rdb redis.UniversalClient, opts Options) *Presence {
+	opts = opts.withDefaults()
+	p := &Presence{
+		store:    newStore(rdb, rand.Text(), opts.LeaseTTL),
+		opts:     opts,
+		wake:     make(chan struct{}, 1),
+		sessions: make(map[string]*session),
+		users:    make(map[string]*user),
+	}
+	p.lost.Store(&errNotYet)
+	return p
+}
+
+// Connect counts a session of the user, with status online. The same session again is ignored.
+func (p *Presence) Connect(sessionID, userID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.sessions[sessionID]; known || p.closed {
+		return
+	}
+	u := p.users[userID]
+	if u == nil {
+		u = &user{id: userID}
+		p.users[userID] = u
+	}
+	s := &session{user: u, status: online}
+	p.sessions[sessionID] = s
+	u.sessions = append(u.sessions, s)
+	p.touch(u)
+}
+
+// Disconnect ends a session: it leaves all its rooms, and the user goes offline if it was her last anywhere.
+func (p *Presence) Disconnect(sessionID, userID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.find(sessionID, userID)
+	if s == nil {
+		return
+	}
+	delete(p.sessions, sessionID)
+	s.user.sessions = slices.DeleteFunc(s.user.sessions, func(other *session) bool { return other == s })
+	p.touch(s.user)
+}
+
+// Enter counts the session into a room. It may enter more than once, and then has to leave as often.
+func (p *Presence) Enter(sessionID, userID string, room int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.find(sessionID, userID)
+	if s == nil {
+		return
+	}
+	again := slices.Contains(s.rooms, room)
+	s.rooms = append(s.rooms, room)
+	if !again {
+		p.touch(s.user)
+	}
+}
+
+// Leave takes back one Enter; without one it is ignored.
+func (p *Presence) Leave(sessionID, userID string, room int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.find(sessionID, userID)
+	if s == nil {
+		return
+	}
+	i := slices.Index(s.rooms, room)
+	if i < 0 {
+		return
+	}
+	s.rooms = slices.Delete(s.rooms, i, i+1)
+	if !slices.Contains(s.rooms, room) {
+		p.touch(s.user)
+	}
+}
+
+// SetStatus sets the status of a session: online, away or busy; anything else is ignored. Over all sessions of a user
+// busy wins over online, and online over away: "do not disturb" holds everywhere, and who is active on one device is
+// not away.
+func (p *Presence) SetStatus(sessionID, userID, name string) {
+	wanted, ok := parseStatus(name)
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.find(sessionID, userID)
+	if s == nil || s.status == wanted {
+		return
+	}
+	s.status = wanted
+	p.touch(s.user)
+}
+
+// Ready returns nil while Redis is in step with this gateway, and otherwise why it is not. It is for the report of
+// /readyz only and must not turn it: without presence people still chat, so that a gateway cut off from Redis is
+// degraded, and taking all gateways out of service at once because one Redis is away would be the greater fault.
+func (p *Presence) Ready() error {
+	if err := p.lost.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// find returns a connected session, if it is that user's. Under mu.
+func (p *Presence) find(sessionID, userID string) *session {
+	s := p.sessions[sessionID]
+	if s == nil || s.user.id != userID {
+		return nil
+	}
+	return s
+}
+
+// touch puts a user in the waiting line, once, and wakes the worker. Under mu.
+func (p *Presence) touch(u *user) {
+	if !u.queued {
+		u.queued = true
+		p.dirty = append(p.dirty, u)
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
