@@ -24,9 +24,10 @@ const (
 	DropHoldFull     = "hold_full"    // ahead of a hole, and the hold buffer is full; the repair brings it
 	DropUninterested = "uninterested" // nobody on this node listens to its log any more
 	DropCovered      = "covered"      // a live copy for a session that follows the room itself
+	DropPhantom      = "phantom"      // beyond the end of its log, as the chat service says again and again
 )
 
-var dropReasons = []string{DropOld, DropHoldFull, DropUninterested, DropCovered}
+var dropReasons = []string{DropOld, DropHoldFull, DropUninterested, DropCovered, DropPhantom}
 
 // Metrics are the gateway's metrics. All are safe for concurrent use and cost an atomic addition. Names are
 // fliliy_gateway_ and the snake case of the field, counters with _total.

@@ -1,0 +1,236 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/event"
+)
+
+var errEnded = errors.New("the node is stopping")
+
+// Subscribe checks access and joins a log; it returns when the subscription is live. With lastSeq >= 0 the sink first
+// gets what it missed: a GAP event where that is more than the chat service's cap, then the events, then what came
+// meanwhile; lastSeq < 0 is "from now on". The sink may be called before Subscribe returns, and even be ended.
+//
+// Errors are *event.Error: what the chat service says (FORBIDDEN, UNAVAILABLE), INVALID when the sink is subscribed
+// to the log already, UNAVAILABLE otherwise; or the context's error when that has ended. After an error the sink gets
+// nothing more, not even an End; events it got before are true ones, in order.
+func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink) error {
+	joinCtx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	defer context.AfterFunc(h.life.ctx, func() { leave(errEnded) })()
+
+	t, err := h.acquire(joinCtx, log)
+	if err != nil {
+		return h.refusal(ctx, log, err)
+	}
+	s := &subscription{user: user, session: sink.Session(), sink: sink, leave: leave}
+	if !t.attach(s) {
+		h.release(t, h.tuning.Linger)
+		return &event.Error{Code: event.Invalid, Message: log.Destination() + " is subscribed already by this sink"}
+	}
+	if err := h.join(joinCtx, t, s, lastSeq); err != nil {
+		h.drop(t, s)
+		return h.refusal(ctx, log, err)
+	}
+	return nil
+}
+
+// refusal puts an error of a join in the words of the contract.
+func (h *Hub) refusal(ctx context.Context, log event.Log, err error) error {
+	var known *event.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	why := "try again in a moment"
+	switch {
+	case errors.Is(err, errEnded):
+		why = "this node is stopping, connect again"
+	case errors.Is(err, errLeft):
+		why = "it was unsubscribed meanwhile"
+	default:
+		h.logger.Warn("subscription not joined", slog.String("destination", log.Destination()), slog.Any("error", err))
+	}
+	return &event.Error{
+		Code:       event.Unavailable,
+		Message:    "cannot join " + log.Destination() + ": " + why,
+		RetryAfter: time.Second,
+	}
+}
+
+// attach adds a joining subscription; false when its sink is there already.
+func (t *track) attach(s *subscription) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.roster.find(s.sink) != nil {
+		return false
+	}
+	t.roster.join(s)
+	return true
+}
+
+// join makes an attached subscription live. The order of the steps is what closes the seam: from the attachment on
+// the track remembers what it delivers; with the interest live, everything after the snapshot reaches the track (or
+// leaves a hole that it notices); so snapshot and memory meet without gap, and what the memory is too short for is
+// read again.
+func (h *Hub) join(ctx context.Context, t *track, s *subscription, lastSeq int64) error {
+	if err := h.listen(ctx, t); err != nil {
+		return err
+	}
+	snapshot, err := h.logs.Subscribe(ctx, s.user, t.log, lastSeq)
+	if err != nil {
+		return err
+	}
+	j := &joiner{hub: h, track: t, sub: s, ctx: ctx, head: snapshot.Head, pos: snapshot.Head}
+	if lastSeq >= 0 && lastSeq < snapshot.Head {
+		j.pos = lastSeq
+		if err := j.replay(snapshot); err != nil {
+			return err
+		}
+	}
+	return j.enter()
+}
+
+// joiner is a subscription on its way from the snapshot to the live log.
+type joiner struct {
+	hub   *Hub
+	track *track
+	sub   *subscription
+	ctx   context.Context
+	head  int64 // access was checked at this seq
+	pos   int64 // the sink has, or does not want, events up to this seq
+}
+
+// replay hands over the snapshot.
+func (j *joiner) replay(snapshot event.Snapshot) error {
+	j.track.mu.Lock()
+	defer j.track.mu.Unlock()
+	if err := j.stillWanted(); err != nil {
+		return err
+	}
+	if snapshot.GapTo > j.pos {
+		gap := newGap(j.track.log, snapshot.GapFrom, snapshot.GapTo)
+		j.sub.sink.Deliver(&gap)
+		j.pos = snapshot.GapTo
+	}
+	return j.hand(snapshot.Events)
+}
+
+// enter brings the subscription up to the log's position and makes it live there.
+func (j *joiner) enter() error {
+	for {
+		upTo, err := j.tryEnter()
+		if err != nil || upTo == 0 {
+			return err
+		}
+		if err := j.read(upTo); err != nil {
+			return err
+		}
+	}
+}
+
+// tryEnter makes the subscription live, or says up to which seq it must read first because the track does not remember
+// so much.
+func (j *joiner) tryEnter() (upTo int64, err error) {
+	t := j.track
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := j.stillWanted(); err != nil {
+		return 0, err
+	}
+	t.order.noteHead(j.head)
+	if t.order.last == unknown || (len(t.roster.live) == 0 && t.order.last < j.head) {
+		// Nobody needs what lies before the snapshot's head.
+		t.order.jump(j.head)
+		j.hub.advanceHeld(t)
+	}
+	if last := max(t.order.last, j.head); j.pos < last {
+		events, ok := t.order.since(j.pos)
+		if !ok || t.order.last < j.head {
+			return last, nil
+		}
+		for _, e := range events {
+			if err := j.give(e); err != nil {
+				return 0, err
+			}
+		}
+	}
+	j.goLive()
+	return 0, nil
+}
+
+// goLive ends the join. The track is locked.
+func (j *joiner) goLive() {
+	t := j.track
+	t.roster.enliven(j.sub, j.pos)
+	if len(t.roster.joining) == 0 {
+		t.order.recent = nil
+	}
+	if t.log.Room > 0 {
+		j.hub.follows.add(j.sub.session, t.log.Room)
+	}
+	// The head may be of events in flight; a hole in the hold is one already.
+	grace := j.hub.tuning.HeadsGrace
+	if t.order.hold != nil {
+		grace = j.hub.tuning.HoleGrace
+	}
+	j.hub.repairIfBehind(t, grace)
+}
+
+// read hands over a stretch that neither snapshot nor track had.
+func (j *joiner) read(upTo int64) error {
+	events, _, err := j.hub.logs.ReadLog(j.ctx, j.track.log, j.pos, upTo)
+	if err != nil {
+		return err
+	}
+	j.track.mu.Lock()
+	defer j.track.mu.Unlock()
+	if err := j.stillWanted(); err != nil {
+		return err
+	}
+	before := j.pos
+	if err := j.hand(events); err != nil {
+		return err
+	}
+	if j.pos == before {
+		return errors.New("the log could not be read up to its head")
+	}
+	return nil
+}
+
+// hand gives events in order; what does not follow on is left for a read.
+func (j *joiner) hand(events []event.Event) error {
+	for i := range events {
+		if e := &events[i]; e.Seq == j.pos+1 {
+			if err := j.give(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// give delivers the next event. One that takes the user's access away ends the join, unless access was checked later.
+func (j *joiner) give(e *event.Event) error {
+	j.sub.sink.Deliver(e)
+	j.pos = e.Seq
+	if e.Ends && e.User == j.sub.user && e.Seq > j.head {
+		return lostAccess(j.track.log)
+	}
+	return nil
+}
+
+// stillWanted is asked under the track's lock before the sink is touched, so that a caller who has ended the context,
+// or has unsubscribed, hears no more.
+func (j *joiner) stillWanted() error {
+	if j.sub.gone {
+		return errLeft
+	}
+	return context.Cause(j.ctx)
+}
