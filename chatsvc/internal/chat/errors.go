@@ -1,0 +1,60 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Code is a contract error code, as clients see it in ERROR events, ERROR frames and REST errors.
+type Code string
+
+// The codes that the rules and the store use.
+const (
+	Forbidden   Code = "FORBIDDEN"
+	Invalid     Code = "INVALID"
+	TooLarge    Code = "TOO_LARGE"
+	Unavailable Code = "UNAVAILABLE"
+	Internal    Code = "INTERNAL"
+)
+
+// Error is a refusal in the words of the contract; its Message is for the client's eyes.
+type Error struct {
+	Code            Code
+	Message         string        // what happened, to what, what to do
+	ClientMessageID string        // of the refused message, where it had one
+	Action          int           // which draft of the unit was refused, from 0
+	RetryAfter      time.Duration // when to try again; 0 where nothing is known
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// CodeOf returns the code of the first *Error in err's chain; any other error is Internal, nil has no code.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return refusal.Code
+	}
+	return Internal
+}
+
+// ErrTransient marks an error of a store after which nothing was stored and the same call may succeed: a deadlock,
+// a lost connection, a time-out before the commit.
+var ErrTransient = errors.New("nothing was stored; the database may be back in a moment")
+
+// InDoubt is the error of an append whose commit was sent and never answered: it is stored whole, or not at all.
+type InDoubt struct {
+	// Settle asks the database which of the two it is, waiting for a commit that is still under way: the outcome of
+	// the append and true when it is stored; false when it is not and never will be. An error leaves the doubt.
+	Settle SettleFunc
+	Err    error
+}
+
+func (e *InDoubt) Error() string { return "commit was not answered: " + e.Err.Error() }
+func (e *InDoubt) Unwrap() error { return e.Err }
+
+func refuse(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,207 @@
+package chat
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Outcome is what became of one unit: one Stored per draft, or why all of it was refused.
+type Outcome struct {
+	Stored []Stored
+	Err    *Error
+}
+
+// Appended is what became of a batch of units.
+type Appended struct {
+	Outcomes []Outcome          // one per unit, in order
+	Events   []Event            // new events of all units; those of one log in order of seq
+	Audience map[int64][]string // members of the rooms with new events that have at most MaxLive
+}
+
+// SettleFunc asks the database what became of an append in doubt.
+type SettleFunc func(ctx context.Context) (Appended, bool, error)
+
+// Ledger judges the units of one batch: who may send, what is a repeat, and which seq each new event gets. A store
+// fills it with what it has read under the locks of the heads, calls Judge once, and stores what that returns. It is
+// for one goroutine.
+type Ledger struct {
+	now    time.Time
+	logs   map[LogRef]*ledgerLog
+	roles  map[roomUser]Role
+	stored map[clientKey]int64
+	result Appended
+}
+
+type ledgerLog struct {
+	id      int64
+	seq     int64
+	grown   bool
+	members []string // in rooms of at most MaxLive
+}
+
+type roomUser struct {
+	room int64
+	user string
+}
+
+type clientKey struct {
+	logID    int64
+	sender   string
+	clientID string
+}
+
+// NewLedger returns an empty ledger. now is the database's time, read after the heads were locked.
+func NewLedger(now time.Time) *Ledger {
+	return &Ledger{
+		now:    now,
+		logs:   make(map[LogRef]*ledgerLog),
+		roles:  make(map[roomUser]Role),
+		stored: make(map[clientKey]int64),
+	}
+}
+
+// AddHead enters a locked log; logs that are not entered do not exist.
+func (l *Ledger) AddHead(log LogRef, id, seq int64) {
+	l.logs[log] = &ledgerLog{id: id, seq: seq}
+}
+
+// AddMember enters a member of a room whose head was entered: every sender who is one, and in a room of at most
+// MaxLive members (live) all of them.
+func (l *Ledger) AddMember(room int64, user string, role Role, live bool) {
+	l.roles[roomUser{room, user}] = role
+	if head := l.logs[LogRef{Room: room}]; live && head != nil {
+		head.members = append(head.members, user)
+	}
+}
+
+// AddStored enters an event that already has the client message id of a draft.
+func (l *Ledger) AddStored(logID int64, sender, clientID string, seq int64) {
+	l.stored[clientKey{logID, sender, clientID}] = seq
+}
+
+// Judge decides on each unit, in order. A refused unit leaves no trace, and the others as they are.
+func (l *Ledger) Judge(units [][]Draft) Appended {
+	count := 0
+	for _, unit := range units {
+		count += len(unit)
+	}
+	l.result.Outcomes = make([]Outcome, 0, len(units))
+	l.result.Events = make([]Event, 0, count)
+	stored := make([]Stored, 0, count)
+	for _, unit := range units {
+		from := len(stored)
+		first := len(l.result.Events)
+		refusal := (*Error)(nil)
+		for i := range unit {
+			var one Stored
+			if one, refusal = l.enter(&unit[i]); refusal != nil {
+				refusal.Action, refusal.ClientMessageID = i, unit[i].ClientMessageID
+				break
+			}
+			stored = append(stored, one)
+		}
+		if refusal != nil {
+			l.takeBack(first)
+			stored = stored[:from]
+			l.result.Outcomes = append(l.result.Outcomes, Outcome{Err: refusal})
+			continue
+		}
+		l.result.Outcomes = append(l.result.Outcomes, Outcome{Stored: stored[from:len(stored):len(stored)]})
+	}
+	l.result.Audience = l.audience()
+	return l.result
+}
+
+// enter gives a draft its place. A repeat is answered before membership is asked for: its sender was a member when
+// it was stored, and the answer is promised for ever.
+func (l *Ledger) enter(d *Draft) (Stored, *Error) {
+	head := l.logs[d.Log()]
+	if head == nil {
+		return Stored{}, noSuchRoom(d.Room)
+	}
+	key := clientKey{head.id, d.SenderID, d.ClientMessageID}
+	if d.ClientMessageID != "" {
+		if seq, ok := l.stored[key]; ok {
+			return Stored{MessageID: MessageID(head.id, seq), Seq: seq, Duplicate: true}, nil
+		}
+	}
+	if d.Inbox == "" {
+		sender := Member{UserID: d.SenderID, Role: l.roles[roomUser{d.Room, d.SenderID}]}
+		if refusal := may(sender, actSend, d.Room); refusal != nil {
+			return Stored{}, refusal
+		}
+	}
+	head.seq++
+	if d.ClientMessageID != "" {
+		l.stored[key] = head.seq
+	}
+	e := d.event(head.id, head.seq, l.now)
+	l.result.Events = append(l.result.Events, e)
+	return Stored{MessageID: e.MessageID, Seq: e.Seq}, nil
+}
+
+// takeBack removes the events from the first on, the newest first.
+func (l *Ledger) takeBack(first int) {
+	for _, e := range slices.Backward(l.result.Events[first:]) {
+		l.logs[e.Log].seq--
+		delete(l.stored, clientKey{e.LogID, e.sender(), e.ClientMessageID})
+	}
+	clear(l.result.Events[first:])
+	l.result.Events = l.result.Events[:first]
+}
+
+func (l *Ledger) audience() map[int64][]string {
+	var audience map[int64][]string
+	for i := range l.result.Events {
+		log := l.result.Events[i].Log
+		head := l.logs[log]
+		if head.grown {
+			continue
+		}
+		head.grown = true
+		if log.Room > 0 && len(head.members) > 0 {
+			if audience == nil {
+				audience = make(map[int64][]string)
+			}
+			audience[log.Room] = head.members
+		}
+	}
+	return audience
+}
+
+// Grown is a log whose head moved.
+type Grown struct{ LogID, Seq int64 }
+
+// Grown returns the new heads of the logs that Judge gave events, in order of log id.
+func (l *Ledger) Grown() []Grown {
+	grown := make([]Grown, 0, len(l.logs))
+	for _, head := range l.logs {
+		if head.grown {
+			grown = append(grown, Grown{head.id, head.seq})
+		}
+	}
+	slices.SortFunc(grown, func(a, b Grown) int { return int(min(1, max(-1, a.LogID-b.LogID))) })
+	return grown
+}
+
+// event makes the event that a draft becomes at its place in the log.
+func (d *Draft) event(logID, seq int64, at time.Time) Event {
+	e := Event{
+		Log: d.Log(), LogID: logID, Seq: seq, Kind: KindMessage, MessageID: MessageID(logID, seq),
+		UserID: d.SenderID, ClientMessageID: d.ClientMessageID, Type: d.Type, Title: d.Title, Content: d.Content,
+		Attachment: d.Attachment, At: at,
+	}
+	if d.Inbox != "" {
+		e.Kind, e.UserID = KindNotification, d.Inbox
+	}
+	return e
+}
+
+// sender is the sender id under which the event's client message id is unique in its log.
+func (e *Event) sender() string {
+	if e.Kind == KindNotification {
+		return ""
+	}
+	return e.UserID
+}

@@ -1,0 +1,53 @@
+package chat
+
+import "context"
+
+// RoomStore keeps rooms and who is in them. Errors are *Error where the rules refused, else faults.
+type RoomStore interface {
+	// CreateRoom stores a room whose first member is its owner, or finds the direct room of the same two and listing
+	// that exists (false), also when both ask at once.
+	CreateRoom(ctx context.Context, room NewRoom) (Room, bool, error)
+	// RoomsOf returns a user's rooms in order of RoomPosition, from after a position on, or from the first.
+	RoomsOf(ctx context.Context, user string, limit int, after *RoomPosition) ([]RoomSummary, error)
+	// Member returns a user's membership, or nobody's.
+	Member(ctx context.Context, room int64, user string) (Member, error)
+	// Members returns a room's members in the order in which they joined.
+	Members(ctx context.Context, room int64) ([]Member, error)
+	// ChangeMembers locks the room's head, asks decide, and stores what it says with the events that tell of it, in
+	// one transaction. An error of decide stores nothing and is returned.
+	ChangeMembers(ctx context.Context, ask MemberAsk, decide MemberDecision) (MemberOutcome, error)
+}
+
+// LogStore reads logs.
+type LogStore interface {
+	Member(ctx context.Context, room int64, user string) (Member, error)
+	// Heads returns the newest seq of each log, in the order asked.
+	Heads(ctx context.Context, logs []LogRef) ([]Head, error)
+	// Events returns events of a log in order of seq.
+	Events(ctx context.Context, log LogRef, stretch Stretch) ([]Event, error)
+}
+
+// MarkStore keeps read marks.
+type MarkStore interface {
+	Member(ctx context.Context, room int64, user string) (Member, error)
+	// MarkRead moves a member's read mark forward to seq (0, or a seq beyond it: the head), never back. A user who is
+	// no member has no mark: Mark.Member is false.
+	MarkRead(ctx context.Context, room int64, user string, seq int64) (Mark, error)
+}
+
+// Appender stores drafts; the scribe.
+type Appender interface {
+	// Submit takes a unit of valid drafts, all to be stored or none, and owns it from then on. Units are stored in
+	// the order of the calls. It blocks only while the appender's bounded queue is full. done is called exactly
+	// once, after the commit, from any goroutine, also before Submit returns: with one Stored per draft, or with an
+	// error, *Error where clients may see it. It must not block.
+	Submit(unit []Draft, done func([]Stored, error))
+}
+
+// Publisher tells gateways of events that are stored, or of state. It never blocks for long and never fails: what it
+// says is a hint, the store is the truth.
+type Publisher interface {
+	// Publish passes on events, those of one log in order of seq. audience has the members of the rooms of at most
+	// MaxLive members, by room id, for the copies on user subjects; it is nil for state events.
+	Publish(events []Event, audience map[int64][]string)
+}
