@@ -1,0 +1,106 @@
+# The front desk. `make` alone prints every target; CI runs the same ones.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+MODULES := proto gateway chatsvc deploy
+BIN     := $(CURDIR)/.bin
+TOOLS   := $(BIN)/.installed
+export PATH := $(BIN):$(PATH)
+
+# Arguments for the programs behind the targets: make run ARGS="--gateway-addrs 127.0.0.1:8000,127.0.0.1:8001"
+ARGS ?=
+# Which tests, benchmarks and fuzz targets: make test RUN=TestResume, make bench-go BENCH=FanOut
+RUN      ?=
+BENCH    ?= .
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## Print every target
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9_-]*:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Running
+
+.PHONY: run
+run: ## Run everything in one process: two gateways, chatsvc, embedded NATS, Redis and SQLite (ARGS="--help" lists flags)
+	@go run ./deploy/cmd/allinone $(ARGS)
+
+.PHONY: up
+up: ## Run the whole system with docker compose (SCALE="--scale gateway=3 --scale chatsvc=2"); needs a .env, see deploy/README.md
+	docker compose up --build --wait $(SCALE)
+
+.PHONY: down
+down: ## Stop the docker compose system; volumes stay
+	docker compose down
+
+.PHONY: build
+build: ## Build the binaries of both services and the all-in-one into .bin
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ ./gateway/cmd/gateway ./chatsvc/cmd/chatsvc ./deploy/cmd/allinone
+
+##@ Testing
+
+.PHONY: setup
+setup: ## Install what the tests need: Debian packages (as root or with sudo) and npm packages by lock file
+	@deploy/setup/install.sh
+
+.PHONY: test
+test: setup ## Run every test, race detector on: unit, conformance, end-to-end with stock clients and a browser
+	@for m in $(MODULES); do echo "== $$m"; go test -race -shuffle=on -timeout 10m $(if $(RUN),-run '$(RUN)') ./$$m/...; done
+
+.PHONY: test-go
+test-go: ## Run the tests of the services alone, without installing anything
+	@for m in proto gateway chatsvc; do go test -race -shuffle=on $(if $(RUN),-run '$(RUN)') ./$$m/...; done
+
+.PHONY: e2e
+e2e: setup ## Run only the end-to-end tests
+	go test -race -count=1 $(if $(RUN),-run '$(RUN)') ./deploy/e2e/...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
+	@for m in $(MODULES); do for p in $$(go list ./$$m/...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+	  done; done; done
+
+.PHONY: bench-go
+bench-go: ## Run the Go benchmarks (BENCH=pattern); the PostgreSQL ones start their own server
+	@for m in proto gateway chatsvc; do go test -run '^$$' -bench '$(BENCH)' -benchmem ./$$m/... | grep -E '^(Benchmark|cpu|pkg|ok|FAIL)'; done
+
+##@ Keeping it clean
+
+$(TOOLS): deploy/tools/go.mod deploy/tools/go.sum
+	@mkdir -p $(BIN)
+	@echo "== building the pinned tools (once; a few minutes)"
+	@cd deploy/tools && GOWORK=off GOBIN=$(BIN) go install tool
+	@touch $@
+
+.PHONY: tools
+tools: $(TOOLS) ## Build the pinned tools (buf, protoc plugins, golangci-lint) into .bin
+
+.PHONY: generate
+generate: $(TOOLS) ## Regenerate protobuf code, the OpenAPI file and the browser bundle
+	cd proto && buf lint && buf format -w && buf generate
+	cd gateway/web && npm ci --no-audit --no-fund --silent && npm run --silent build
+
+.PHONY: proto-breaking
+proto-breaking: $(TOOLS) ## Compare the contract with the main branch and fail on breaking changes
+	cd proto && buf breaking --against '../.git#branch=main,subdir=proto'
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module
+	@for m in $(MODULES) deploy/tools; do (cd $$m && GOWORK=off go mod tidy); done
+
+.PHONY: fmt
+fmt: $(TOOLS) ## Format the Go code
+	golangci-lint fmt $(addprefix ./,$(addsuffix /...,$(MODULES)))
+
+.PHONY: lint
+lint: $(TOOLS) ## Lint the Go code and the shell scripts
+	golangci-lint run $(addprefix ./,$(addsuffix /...,$(MODULES)))
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/setup/*.sh .ci/run; fi
+
+.PHONY: verify
+verify: ## Fail if generate, tidy, fmt or lint would change or report anything
+	@.ci/unchanged make --no-print-directory generate tidy fmt
+	@$(MAKE) --no-print-directory lint
