@@ -1,0 +1,84 @@
+package relay
+
+import (
+	"context"
+
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/wire"
+	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
+)
+
+// maxHeads is the largest number of logs in one ReadHeads call.
+const maxHeads = 10_000
+
+// Subscribe checks that the user may read the log and returns its state; lastSeq < 0 asks for no events. Errors are
+// *event.Error: FORBIDDEN, UNAVAILABLE.
+func (r *Relay) Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64) (event.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	request := &chatv1.SubscribeRequest{UserId: user, Log: wire.LogRef(log)}
+	if lastSeq >= 0 {
+		request.LastSeq = &lastSeq
+	}
+	response, err := r.client.Subscribe(ctx, request)
+	if err != nil {
+		return event.Snapshot{}, r.failed("subscribe", err)
+	}
+	return event.Snapshot{
+		Head:    response.GetHeadSeq(),
+		Events:  wire.Events(log.Destination(), response.GetEvents()),
+		GapFrom: response.GetGapFromSeq(),
+		GapTo:   response.GetGapToSeq(),
+	}, nil
+}
+
+// ReadLog returns events after one seq up to another (0: the head) in order without gaps, perhaps fewer than asked
+// for, and the head. Errors are *event.Error.
+func (r *Relay) ReadLog(ctx context.Context, log event.Log, after, upTo int64) ([]event.Event, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	response, err := r.client.ReadLog(ctx, &chatv1.ReadLogRequest{
+		Log: wire.LogRef(log), AfterSeq: after, UpToSeq: upTo,
+	})
+	if err != nil {
+		return nil, 0, r.failed("read log", err)
+	}
+	return wire.Events(log.Destination(), response.GetEvents()), response.GetHeadSeq(), nil
+}
+
+// ReadHeads returns the newest seq of each log, in the order asked. Errors are *event.Error.
+func (r *Relay) ReadHeads(ctx context.Context, logs []event.Log) ([]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	seqs := make([]int64, 0, len(logs))
+	for len(logs) > 0 {
+		part := logs[:min(len(logs), maxHeads)]
+		logs = logs[len(part):]
+		request := &chatv1.ReadHeadsRequest{Logs: make([]*chatv1.LogRef, len(part))}
+		for i, log := range part {
+			request.Logs[i] = wire.LogRef(log)
+		}
+		response, err := r.client.ReadHeads(ctx, request)
+		if err != nil {
+			return nil, r.failed("read heads", err)
+		}
+		if len(response.GetHeads()) != len(part) {
+			r.logger.Error("chat service call failed", "call", "read heads",
+				"asked", len(part), "answered", len(response.GetHeads()))
+			return nil, &event.Error{Code: event.Internal, Message: "the chat service gave an incomplete answer"}
+		}
+		for _, head := range response.GetHeads() {
+			seqs = append(seqs, head.GetSeq())
+		}
+	}
+	return seqs, nil
+}
+
+// failed translates the error of a call. What gRPC says about a fault of ours goes to the log, and nowhere else.
+func (r *Relay) failed(call string, err error) error {
+	told := wire.Failed(err)
+	if told.Code == event.Internal {
+		r.logger.Error("chat service call failed", "call", call, "error", err)
+	}
+	return told
+}
