@@ -27,6 +27,14 @@ func mustScript(name string) *redis.Script {
 	return redis.NewScript(string(source))
 }
 
+// go-redis writes each failed dial to standard error in its own format. All of it comes back to us as errors, which
+// Ready and the log tell once; so its own voice is off in every program that has a Presence.
+func init() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 // Dial makes a Redis client as presence wants it, from a redis:// or rediss:// URL: deadlines of the caller hold, a
 // failed call is not repeated behind our back, and few connections are kept. It does not connect yet.
 func Dial(url string) (*redis.Client, error) {

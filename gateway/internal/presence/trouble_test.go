@@ -1,0 +1,379 @@
+package presence_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fliliy/chat/gateway/internal/presence"
+	"github.com/fliliy/chat/gateway/redistest"
+)
+
+// aliceAndBob puts alice on both gateways and bob on the second, and returns what operators then see.
+func aliceAndBob(a, b *gateway) keys {
+	a.Connect("s1", "alice")
+	a.Enter("s1", "alice", 1)
+	b.Connect("s2", "alice")
+	b.Enter("s2", "alice", 2)
+	b.Connect("s3", "bob")
+	b.Enter("s3", "bob", 2)
+	b.SetStatus("s3", "bob", "away")
+	return keys{
+		"websocket:online_users": "alice|bob", "websocket:user:status:alice": "online",
+		"websocket:user:status:bob": "away", "websocket:chatroom:users:1": "alice",
+		"websocket:chatroom:users:2": "alice|bob", "websocket:user:chatrooms:alice": "1|2",
+		"websocket:user:chatrooms:bob": "2",
+	}
+}
+
+// onlyAliceOnB is what remains of it when the first gateway and bob have gone.
+var onlyAliceOnB = keys{
+	"websocket:online_users": "alice", "websocket:user:status:alice": "online",
+	"websocket:chatroom:users:2": "alice", "websocket:user:chatrooms:alice": "2",
+}
+
+func TestGracefulStopTakesItsSessionsOffline(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+		aliceAndBob(a, b)
+		b.Disconnect("s3", "bob")
+		a.settle(t, rdb)
+		b.settle(t, rdb)
+		a.stop(t)
+		wantKeys(t, rdb, onlyAliceOnB)
+		a.Connect("s9", "too late")
+		b.settle(t, rdb)
+		wantKeys(t, rdb, onlyAliceOnB)
+		if n := rdb.SCard(t.Context(), presence.GatewaysKey).Val(); n != 1 {
+			t.Errorf("%d gateways known after one of two stopped, want 1", n)
+		}
+	})
+}
+
+func TestRedisRestartsEmpty(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+		want := aliceAndBob(a, b)
+		a.Connect("s4", "carol")
+		awaitReady(t, a, b)
+
+		s.Kill()
+		await(t, "both gateways say that they are degraded", func() bool { return a.Ready() != nil && b.Ready() != nil })
+		if text := a.Ready().Error(); !strings.Contains(text, "chat goes on") || !strings.Contains(text, "Redis") {
+			t.Errorf("Ready() = %q, want what is wrong and what it means", text)
+		}
+		a.Disconnect("s4", "carol")
+		for i := range 1000 { // while Redis is away, who comes and goes leaves nothing behind
+			id := fmt.Sprint("passer-by ", i)
+			b.Connect(id, id)
+			b.Enter(id, id, 2)
+			b.Disconnect(id, id)
+		}
+		a.Connect("s5", "dave")
+		a.Enter("s5", "dave", 3)
+		if err := s.Restart(); err != nil {
+			t.Fatalf("restart Redis: %v", err)
+		}
+
+		want["websocket:online_users"] = "alice|bob|dave"
+		want["websocket:user:status:dave"] = "online"
+		want["websocket:chatroom:users:3"] = "dave"
+		want["websocket:user:chatrooms:dave"] = "3"
+		awaitKeys(t, rdb, want)
+		awaitReady(t, a, b)
+		a.settle(t, rdb)
+		b.settle(t, rdb)
+		wantKeys(t, rdb, want)
+	})
+}
+
+func TestRedisIsAwayAtTheStart(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		s.Kill()
+		a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+		want := aliceAndBob(a, b)
+		await(t, "the gateway has tried", func() bool {
+			return a.Ready() != nil && strings.Contains(a.Ready().Error(), "degraded")
+		})
+		if err := s.Restart(); err != nil {
+			t.Fatalf("restart Redis: %v", err)
+		}
+		awaitKeys(t, dial(t, s.Addr()), want)
+	})
+}
+
+func TestFlushAllIsRepaired(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+		want := aliceAndBob(a, b)
+		for range 5 {
+			awaitKeys(t, rdb, want)
+			if err := rdb.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatalf("FLUSHALL: %v", err)
+			}
+		}
+		awaitKeys(t, rdb, want)
+	})
+}
+
+// An old snapshot, or a replica that lagged, brings back what has changed since: it must neither stay nor win.
+func TestRedisComesBackWithThePast(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t)
+	rdb := dial(t, s.Addr())
+	a := runGateway(t, s.Addr(), quick)
+	a.Connect("s1", "alice")
+	a.Enter("s1", "alice", 1)
+	a.Connect("s2", "bob")
+	a.settle(t, rdb)
+	past := snapshot(t, rdb)
+
+	a.Disconnect("s2", "bob")
+	a.Leave("s1", "alice", 1)
+	a.Enter("s1", "alice", 2)
+	a.settle(t, rdb)
+	restore(t, rdb, past)
+	awaitKeys(t, rdb, keys{
+		"websocket:online_users": "alice", "websocket:user:status:alice": "online",
+		"websocket:chatroom:users:2": "alice", "websocket:user:chatrooms:alice": "2",
+	})
+}
+
+// snapshot is every key as DUMP gives it.
+func snapshot(t *testing.T, rdb *redis.Client) map[string]string {
+	t.Helper()
+	dump := map[string]string{}
+	for _, name := range rdb.Keys(t.Context(), "*").Val() {
+		value, err := rdb.Dump(t.Context(), name).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatalf("DUMP %s: %v", name, err)
+		}
+		dump[name] = value
+	}
+	return dump
+}
+
+func restore(t *testing.T, rdb *redis.Client, dump map[string]string) {
+	t.Helper()
+	_, err := rdb.TxPipelined(t.Context(), func(pipe redis.Pipeliner) error {
+		pipe.FlushAll(t.Context())
+		for name, value := range dump {
+			pipe.Restore(t.Context(), name, time.Minute, value)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("restore: %v", err)
+	}
+}
+
+// A gateway that died has no say once its lease is over.
+func TestCrashedGatewayCountsNoMore(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		opts := presence.Options{LeaseTTL: time.Second, LeaseEvery: 20 * time.Millisecond, RefreshEvery: 20 * time.Millisecond}
+		a, b := runGateway(t, s.Addr(), opts), runGateway(t, s.Addr(), opts)
+		aliceAndBob(a, b)
+		b.Disconnect("s3", "bob")
+		a.settle(t, rdb)
+		b.settle(t, rdb)
+		a.crash(t)
+		s.pass(2 * time.Second)
+		awaitKeys(t, rdb, onlyAliceOnB)
+	})
+}
+
+// A gateway that was only slow lost its say too, and takes it back.
+func TestLapsedLeaseIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+		want := aliceAndBob(a, b)
+		a.settle(t, rdb)
+		b.settle(t, rdb)
+		for _, name := range rdb.Keys(t.Context(), presence.LeaseKey("*")).Val() {
+			if err := rdb.Del(t.Context(), name).Err(); err != nil {
+				t.Fatalf("DEL %s: %v", name, err)
+			}
+		}
+		b.Enter("s2", "alice", 1) // the record of the first gateway does not count in this write
+		b.Leave("s2", "alice", 1)
+		a.settle(t, rdb)
+		b.settle(t, rdb)
+		awaitKeys(t, rdb, want)
+	})
+}
+
+// Redis takes connections and commands but answers nothing: no method may wait for it, or this test never ends.
+func TestBlackHole(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t)
+	rdb := dial(t, s.Addr())
+	a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+	awaitReady(t, a, b)
+	if err := syscall.Kill(s.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatalf("stop redis-server: %v", err)
+	}
+	want := aliceAndBob(a, b)
+	await(t, "both gateways say that they are degraded", func() bool { return a.Ready() != nil && b.Ready() != nil })
+	if err := syscall.Kill(s.Pid(), syscall.SIGCONT); err != nil {
+		t.Fatalf("continue redis-server: %v", err)
+	}
+	awaitKeys(t, rdb, want)
+	awaitReady(t, a, b)
+}
+
+func TestEverythingExpiresUnlessRenewed(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		opts := quick
+		opts.RefreshEvery = 20 * time.Millisecond
+		a := runGateway(t, s.Addr(), opts)
+		a.Connect("s1", "alice")
+		a.Enter("s1", "alice", 1)
+		a.settle(t, rdb)
+		names := rdb.Keys(t.Context(), "*").Val()
+		if len(names) != 8 { // four public ones; the record, the lease, the held users, the gateways
+			t.Errorf("keys %q, want 8", names)
+		}
+		for _, name := range names {
+			if ttl := rdb.TTL(t.Context(), name).Val(); ttl <= 0 || ttl > 30*time.Minute {
+				t.Errorf("TTL %s = %v, want up to 30 minutes", name, ttl)
+			}
+			if err := rdb.Expire(t.Context(), name, 20*time.Second).Err(); err != nil {
+				t.Fatalf("EXPIRE %s: %v", name, err)
+			}
+		}
+		for _, name := range names {
+			if strings.HasPrefix(name, presence.LeaseKey("")) {
+				continue // lives for seconds by design
+			}
+			await(t, name+" is renewed", func() bool { return rdb.TTL(context.Background(), name).Val() > 29*time.Minute })
+		}
+	})
+}
+
+// Many users are one round trip, so that a thousand reconnects are not a thousand commands.
+func TestUsersTravelInBatches(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t)
+	rdb := dial(t, s.Addr())
+	client := dial(t, s.Addr())
+	opts := presence.Options{LeaseTTL: time.Hour, RefreshEvery: time.Hour}
+	a := &gateway{Presence: presence.New(client, opts), client: client, done: make(chan error, 1)}
+	const users = 1000
+	for i := range users {
+		id := fmt.Sprint("user ", i)
+		a.Connect(id, id)
+		for room := range int64(5) {
+			a.Enter(id, id, room+1)
+		}
+	}
+	a.run(t)
+	await(t, "all users are online", func() bool {
+		return rdb.SCard(context.Background(), presence.OnlineUsersKey).Val() == users
+	})
+	if n := rdb.SCard(t.Context(), presence.RoomUsersKey(5)).Val(); n != users {
+		t.Errorf("%d users in the room, want %d", n, users)
+	}
+	// The two scripts are unknown to a fresh server: each is sent once more, whole.
+	const most = 1 + (users+127)/128 + 2
+	if n := scriptCalls(t, rdb); n > most {
+		t.Errorf("%d script calls for %d users, want at most %d", n, users, most)
+	}
+}
+
+// scriptCalls is how many EVAL and EVALSHA the server has seen.
+func scriptCalls(t *testing.T, rdb *redis.Client) int {
+	t.Helper()
+	stats, err := rdb.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatalf("INFO commandstats: %v", err)
+	}
+	total := 0
+	for line := range strings.Lines(stats) {
+		var calls int
+		name, rest, _ := strings.Cut(line, ":")
+		if !strings.HasPrefix(name, "cmdstat_eval") {
+			continue
+		}
+		if _, err := fmt.Sscanf(rest, "calls=%d", &calls); err != nil {
+			t.Fatalf("commandstats line %q: %v", line, err)
+		}
+		total += calls
+	}
+	return total
+}
+
+func TestManyGoroutines(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		a, b := runGateway(t, s.Addr(), quick), runGateway(t, s.Addr(), quick)
+		var group sync.WaitGroup
+		for i := range 16 {
+			group.Go(func() {
+				g, user, id := []*gateway{a, b}[i%2], fmt.Sprint("user ", i%4), fmt.Sprint("session ", i)
+				for range 50 {
+					g.Connect(id, user)
+					g.Enter(id, user, 1)
+					g.SetStatus(id, user, "busy")
+					g.Leave(id, user, 1)
+					g.Disconnect(id, user)
+				}
+			})
+		}
+		group.Wait()
+		a.settle(t, rdb)
+		b.settle(t, rdb)
+		wantKeys(t, rdb, keys{})
+	})
+}
+
+func TestRunRefusesClientsThatSpreadKeys(t *testing.T) {
+	t.Parallel()
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": "127.0.0.1:1"}})
+	for name, client := range map[string]redis.UniversalClient{"cluster": cluster, "ring": ring} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { _ = client.Close() })
+			err := presence.New(client, presence.Options{}).Run(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "Sentinel") {
+				t.Errorf("Run = %v, want an error that says what to use instead", err)
+			}
+		})
+	}
+}
+
+func TestDialRefusesWhatIsNoRedisURL(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"", "localhost:6379", "http://localhost", "redis://localhost/no-number"} {
+		if _, err := presence.Dial(url); err == nil || !strings.Contains(err.Error(), "redis://") {
+			t.Errorf("Dial(%q) = %v, want an error that shows the form of a URL", url, err)
+		}
+	}
+}
+
+func awaitReady(t *testing.T, gateways ...*gateway) {
+	t.Helper()
+	for _, g := range gateways {
+		await(t, "the gateway is in step with Redis", func() bool { return g.Ready() == nil })
+	}
+}
