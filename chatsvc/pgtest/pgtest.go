@@ -151,6 +151,9 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
+// URL is that of the server's own database, for whoever needs just one and has no testing.TB, such as a TestMain.
+func (s *Server) URL() string { return s.url("postgres") }
+
 // NewDatabase makes a fresh database, a clone of the template, and returns its URL. It is dropped when the test ends.
 func (s *Server) NewDatabase(tb testing.TB) string {
 	tb.Helper()
