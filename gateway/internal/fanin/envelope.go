@@ -1,7 +1,6 @@
 package fanin
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,21 +10,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/wire"
 	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
 )
-
-const kindPrefix = "EVENT_KIND_"
-
-// kinds are the event headers of the kinds known when this was built.
-var kinds = func() map[chatv1.EventKind]event.Kind {
-	known := make(map[chatv1.EventKind]event.Kind)
-	for number, name := range chatv1.EventKind_name {
-		if number != int32(chatv1.EventKind_EVENT_KIND_UNSPECIFIED) {
-			known[chatv1.EventKind(number)] = event.Kind(strings.TrimPrefix(name, kindPrefix))
-		}
-	}
-	return known
-}()
 
 // take decodes one message, once for all of the node, and delivers it. What cannot be read, or is not of the log whose
 // subject it came on, is counted and dropped: if it was an event of a log, the hole it leaves will be repaired.
@@ -95,6 +82,7 @@ func newEvents(destination string, wire []*chatv1.Event) ([]event.Event, error) 
 	return events, nil
 }
 
+// newEvent makes one event, if it is fit to be sent.
 func newEvent(destination string, w *chatv1.Event) (event.Event, error) {
 	if w.GetMessageId() == "" || strings.ContainsFunc(w.GetMessageId(), unicode.IsControl) {
 		return event.Event{}, errors.New("the message id is empty or has control characters")
@@ -102,31 +90,9 @@ func newEvent(destination string, w *chatv1.Event) (event.Event, error) {
 	if len(w.GetJson()) == 0 {
 		return event.Event{}, errors.New("the event has no JSON")
 	}
-	kind, err := kindOf(w)
-	if err != nil {
-		return event.Event{}, err
+	e := wire.Event(destination, w)
+	if e.Kind == "" || strings.ContainsFunc(string(e.Kind), unicode.IsControl) {
+		return event.Event{}, errors.New("the event has no kind")
 	}
-	e := event.New(destination, kind, w.GetSeq(), w.GetMessageId(), w.GetJson())
-	e.User = w.GetUserId()
-	change := w.GetMemberChange()
-	e.Ends = kind == event.Member &&
-		(change == chatv1.MemberChange_MEMBER_CHANGE_LEFT || change == chatv1.MemberChange_MEMBER_CHANGE_REMOVED)
 	return e, nil
-}
-
-// kindOf names the event's kind. One that a newer chat service has added passes under the name in its JSON.
-func kindOf(w *chatv1.Event) (event.Kind, error) {
-	if kind, ok := kinds[w.GetKind()]; ok {
-		return kind, nil
-	}
-	var body struct {
-		Event string `json:"event"`
-	}
-	if err := json.Unmarshal(w.GetJson(), &body); err != nil {
-		return "", fmt.Errorf("read JSON of unknown kind: %w", err)
-	}
-	if body.Event == "" || strings.ContainsFunc(body.Event, unicode.IsControl) {
-		return "", errors.New("the event has no kind")
-	}
-	return event.Kind(body.Event), nil
 }

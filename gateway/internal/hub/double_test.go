@@ -1,0 +1,375 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/hub"
+)
+
+func room(id int64) event.Log { return event.Log{Room: id} }
+
+// newEvent makes an event of a log, as fan-in and relay do.
+func newEvent(log event.Log, seq int64) event.Event {
+	id := log.User + strconv.FormatInt(log.Room, 10) + "-" + strconv.FormatInt(seq, 10)
+	e := event.New(log.Destination(), event.Message, seq, id, []byte(`{"event":"MESSAGE"}`))
+	e.User = "somebody"
+	return e
+}
+
+func newEvents(log event.Log, from, to int64) []event.Event {
+	var events []event.Event
+	for seq := from; seq <= to; seq++ {
+		events = append(events, newEvent(log, seq))
+	}
+	return events
+}
+
+// newRemoval makes the event with which a user loses access.
+func newRemoval(log event.Log, seq int64, user string) event.Event {
+	e := newEvent(log, seq)
+	e.Kind, e.User, e.Ends = event.Member, user, true
+	return e
+}
+
+// chance makes the doubles' decisions; safe for concurrent use.
+type chance struct {
+	mu  sync.Mutex
+	rng *rand.Rand
+}
+
+func newChance(seed uint64) *chance { return &chance{rng: rand.New(rand.NewPCG(seed, seed))} }
+
+func (c *chance) upTo(d time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Duration(c.rng.Int64N(int64(d) + 1))
+}
+
+func (c *chance) percent(p int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rng.IntN(100) < p
+}
+
+// wait lets time pass, in a bubble's clock.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errAway = &event.Error{Code: event.Unavailable, Message: "the chat service is away"}
+
+// toldKey is the context key of where to note the head that Subscribe answers with (*int64).
+type toldKey struct{}
+
+// store doubles the chat service: the truth about logs.
+type store struct {
+	chance  *chance       // with latency
+	latency time.Duration // the longest of one way
+	limit   int           // the most events of one answer
+
+	mu     sync.Mutex
+	down   bool
+	logs   map[event.Log][]event.Event
+	banned map[event.Log]map[string]bool
+	reads  int // ReadLog calls
+	heads  []int
+	onJoin func(event.Log) // called when Subscribe has read its answer, before it returns
+}
+
+func newStore() *store {
+	return &store{
+		chance: newChance(1),
+		limit:  1000,
+		logs:   make(map[event.Log][]event.Event),
+		banned: make(map[event.Log]map[string]bool),
+	}
+}
+
+// add stores n events and returns them.
+func (s *store) add(log event.Log, n int) []event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := int64(len(s.logs[log]))
+	events := newEvents(log, from+1, from+int64(n))
+	s.logs[log] = append(s.logs[log], events...)
+	return events
+}
+
+// ban removes a user and returns the event.
+func (s *store) ban(log event.Log, user string) event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.banned[log] == nil {
+		s.banned[log] = make(map[string]bool)
+	}
+	s.banned[log][user] = true
+	e := newRemoval(log, int64(len(s.logs[log]))+1, user)
+	s.logs[log] = append(s.logs[log], e)
+	return e
+}
+
+func (s *store) allow(log event.Log, user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.banned[log], user)
+}
+
+func (s *store) head(log event.Log) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(len(s.logs[log]))
+}
+
+func (s *store) setDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+func (s *store) readCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads
+}
+
+// call answers after a while, with what was true half-way.
+func (s *store) call(ctx context.Context, answer func() error) error {
+	if s.latency > 0 {
+		if err := wait(ctx, s.chance.upTo(s.latency)); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	var err error = errAway
+	if !s.down {
+		err = answer()
+	}
+	s.mu.Unlock()
+	if s.latency > 0 {
+		if err := wait(ctx, s.chance.upTo(s.latency)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *store) Subscribe(
+	ctx context.Context, user string, log event.Log, lastSeq int64,
+) (snapshot event.Snapshot, err error) {
+	err = s.call(ctx, func() error {
+		if s.banned[log][user] {
+			return &event.Error{Code: event.Forbidden, Message: "no such chat room, or you are not a member of it"}
+		}
+		all := s.logs[log]
+		snapshot.Head = int64(len(all))
+		if told, ok := ctx.Value(toldKey{}).(*int64); ok {
+			*told = snapshot.Head
+		}
+		if lastSeq < 0 || lastSeq >= snapshot.Head {
+			return nil
+		}
+		snapshot.Events = all[lastSeq:]
+		if over := len(snapshot.Events) - s.limit; over > 0 {
+			snapshot.GapFrom, snapshot.GapTo = lastSeq+1, lastSeq+int64(over)
+			snapshot.Events = snapshot.Events[over:]
+		}
+		return nil
+	})
+	if err == nil && s.onJoin != nil {
+		s.onJoin(log)
+	}
+	return snapshot, err
+}
+
+func (s *store) ReadLog(
+	ctx context.Context, log event.Log, after, upTo int64,
+) (events []event.Event, head int64, err error) {
+	err = s.call(ctx, func() error {
+		s.reads++
+		head = int64(len(s.logs[log]))
+		end := head
+		if upTo > 0 {
+			end = min(end, upTo)
+		}
+		if after >= end {
+			return nil
+		}
+		events = append(events, s.logs[log][after:min(end, after+int64(s.limit))]...)
+		return nil
+	})
+	return events, head, err
+}
+
+func (s *store) ReadHeads(ctx context.Context, logs []event.Log) (heads []int64, err error) {
+	err = s.call(ctx, func() error {
+		s.heads = append(s.heads, len(logs))
+		for _, log := range logs {
+			heads = append(heads, int64(len(s.logs[log])))
+		}
+		return nil
+	})
+	return heads, err
+}
+
+// feed doubles the fan-in and NATS behind it.
+type feed struct {
+	chance              *chance
+	loss, double, delay int           // per cent
+	latency             time.Duration // the longest of an Add, and of a delayed event
+
+	mu      sync.Mutex
+	hub     *hub.Hub
+	down    bool
+	addErr  error
+	live    map[event.Log]bool
+	adds    int
+	wrong   []string // calls that should not have been
+	pending map[event.Log]bool
+}
+
+func newFeed() *feed {
+	return &feed{chance: newChance(2), live: make(map[event.Log]bool), pending: make(map[event.Log]bool)}
+}
+
+func (f *feed) Add(ctx context.Context, log event.Log) error {
+	f.mu.Lock()
+	if f.live[log] || f.pending[log] {
+		f.wrong = append(f.wrong, fmt.Sprintf("interest in %v is added while there is one", log))
+	}
+	f.adds++
+	f.pending[log] = true
+	err := f.addErr
+	f.mu.Unlock()
+	if f.latency > 0 {
+		if late := wait(ctx, f.chance.upTo(f.latency)); late != nil {
+			err = late
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.pending, log)
+	f.live[log] = err == nil
+	return err
+}
+
+func (f *feed) Remove(log event.Log) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.live[log] {
+		f.wrong = append(f.wrong, fmt.Sprintf("interest in %v is removed without one", log))
+	}
+	if f.latency > 0 {
+		f.pending[log] = true
+		f.mu.Unlock()
+		_ = wait(context.Background(), f.chance.upTo(f.latency))
+		f.mu.Lock()
+		delete(f.pending, log)
+	}
+	delete(f.live, log)
+}
+
+func (f *feed) interests() (live int, wrong []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, on := range f.live {
+		if on {
+			live++
+		}
+	}
+	return live, f.wrong
+}
+
+// publish sends events the way NATS may: or not at all, twice, later.
+func (f *feed) publish(log event.Log, events ...event.Event) {
+	f.mu.Lock()
+	deaf := f.down || !f.live[log]
+	f.mu.Unlock()
+	if deaf || f.chance.percent(f.loss) {
+		return
+	}
+	times := 1
+	if f.chance.percent(f.double) {
+		times = 2
+	}
+	for range times {
+		if f.chance.percent(f.delay) {
+			time.AfterFunc(f.chance.upTo(f.latency), func() { f.hub.Deliver(log, events) })
+			continue
+		}
+		f.hub.Deliver(log, events)
+	}
+}
+
+func (f *feed) setDown(down bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = down
+}
+
+// sink records what a subscription gets.
+type sink struct {
+	session string
+
+	mu     sync.Mutex
+	got    []*event.Event
+	ended  *event.Error
+	closed bool
+	late   int // deliveries after the end
+}
+
+func newSink(session string) *sink { return &sink{session: session} }
+
+func (s *sink) Session() string { return s.session }
+
+func (s *sink) Deliver(e *event.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil || s.closed {
+		s.late++
+	}
+	s.got = append(s.got, e)
+}
+
+func (s *sink) End(cause *event.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil || s.closed {
+		s.late++
+	}
+	s.ended = cause
+}
+
+// close says that nothing may come from now on.
+func (s *sink) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// seqs returns the seqs of what came; 0 is a state event or a GAP.
+func (s *sink) seqs() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var seqs []int64
+	for _, e := range s.got {
+		seqs = append(seqs, e.Seq)
+	}
+	return seqs
+}
+
+func (s *sink) state() (ended *event.Error, late int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended, s.late
+}
