@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/fliliy/chat/gateway"
+	"github.com/fliliy/chat/gateway/config"
+)
+
+func serve(ctx context.Context, cfg config.Config, _ []string, _ io.Writer) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("the configuration is wrong:\n%w", err)
+	}
+	gw, err := gateway.New(cfg, gateway.WithLogger(cfg.Log.Logger()))
+	if err != nil {
+		return err
+	}
+	return gw.Run(ctx)
+}
+
+func checkConfig(_ context.Context, cfg config.Config, _ []string, out io.Writer) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("the configuration is wrong:\n%w", err)
+	}
+	_, err := fmt.Fprintf(out, "the configuration is good: %+v\n", cfg.Redacted())
+	return err
+}
+
+// healthTimeout is shorter than any sensible interval between two checks.
+const healthTimeout = 3 * time.Second
+
+func checkHealth(ctx context.Context, cfg config.Config, _ []string, out io.Writer) error {
+	host, port, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("%sADDR %q is not host:port", config.Prefix, cfg.Addr)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost" // it listens everywhere; ask it here
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	url := "http://" + net.JoinHostPort(host, port) + "/healthz"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", url, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("not healthy: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("not healthy: %s answers %s", url, response.Status)
+	}
+	_, err = fmt.Fprintln(out, "healthy")
+	return err
+}
+
+func genToken(_ context.Context, cfg config.Config, args []string, out io.Writer) error {
+	if len(args) < 1 || len(args) > 2 {
+		return errors.New("usage: gateway gen-token USER [LIFETIME], such as gen-token alice 1h")
+	}
+	life := time.Hour
+	if len(args) == 2 {
+		var err error
+		if life, err = time.ParseDuration(args[1]); err != nil || life <= 0 {
+			return fmt.Errorf("lifetime %q is not a duration such as 90m or 24h", args[1])
+		}
+	}
+	token, err := gateway.SignToken(cfg.JWT.Secret, args[0], life)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, token)
+	return err
+}
+
+func version(_ context.Context, _ config.Config, _ []string, out io.Writer) error {
+	_, err := fmt.Fprintln(out, gateway.Version())
+	return err
+}

@@ -1,0 +1,46 @@
+// Command gateway runs a gateway, or checks its configuration and health: see package gateway and its README.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/fliliy/chat/gateway/config"
+)
+
+const usage = `usage: gateway COMMAND
+
+  serve         run until SIGTERM or Ctrl-C; configured by FLILIY_GATEWAY_* variables (gateway/README.md)
+  check-config  say everything that is wrong with the configuration, or print it without its secrets
+  check-health  ask the gateway on this machine whether it is alive
+  gen-token     print a token: gen-token USER [LIFETIME], such as gen-token alice 1h
+  version       print the version
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	commands := map[string]func(context.Context, config.Config, []string, io.Writer) error{
+		"serve": serve, "check-config": checkConfig, "check-health": checkHealth, "gen-token": genToken, "version": version,
+	}
+	if len(args) == 0 || commands[args[0]] == nil {
+		fmt.Fprint(out, usage)
+		return fmt.Errorf("no such command: %v", args)
+	}
+	cfg, err := config.Load()
+	if err != nil {
+		return err
+	}
+	return commands[args[0]](ctx, cfg, args[1:], out)
+}
