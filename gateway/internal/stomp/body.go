@@ -1,8 +1,6 @@
 package stomp
 
-import (
-	"math"
-)
+import "math"
 
 // readLength takes content-length, and refuses what the header alone condemns.
 func (d *Decoder) readLength() *Error {
@@ -27,19 +25,16 @@ func (d *Decoder) readLength() *Error {
 	return nil
 }
 
-// parseLength reads digits; what overflows is the largest int, which no limit allows.
+// parseLength reads digits. Larger numbers than any limit come out as one number that is larger than any limit.
 func parseLength(text string) (int, bool) {
+	const ceiling = math.MaxInt / 16
 	n := 0
 	for i := 0; i < len(text); i++ {
 		digit := text[i] - '0'
 		if digit > 9 {
 			return 0, false
 		}
-		if n > (math.MaxInt-9)/10 {
-			n = (math.MaxInt-9)/10 + 1
-			continue
-		}
-		n = n*10 + int(digit)
+		n = min(n*10+int(digit), ceiling)
 	}
 	return n, text != ""
 }

@@ -57,7 +57,7 @@ func NewDecoder(limits Limits) *Decoder {
 // SetLimits replaces the limits, from the next octet looked at.
 func (d *Decoder) SetLimits(limits Limits) { d.limits = limits }
 
-// SetVersion says what was negotiated, from the next frame on.
+// SetVersion says what was negotiated. Call it between frames: after Next has returned the CONNECT.
 func (d *Decoder) SetVersion(v Version) { d.version = v }
 
 // Feed adds the bytes that arrived. Call Next until it returns (nil, nil): until then the chunk must not change.

@@ -1,6 +1,9 @@
 package stomp
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // AppendFrame appends a frame as a peer of version v reads it; with version 0 (none negotiated) it is written so
 // that all read the same. Keys and values are escaped as AppendEscaped says, in CONNECT and CONNECTED never; a field
@@ -16,22 +19,61 @@ func AppendFrame(dst []byte, v Version, f *Frame) []byte {
 	}
 	dst = append(dst, f.Command...)
 	dst = append(dst, '\n')
-	hasLength := len(f.Body) == 0
-	written := false
-	for i := range f.Header {
-		if f.Header[i].Key != contentLength {
-			dst = appendField(dst, v, f.Header[i])
-		} else if !written {
-			dst = appendContentLength(dst, len(f.Body))
-			written, hasLength = true, true
-		}
-	}
-	if !hasLength {
-		dst = appendContentLength(dst, len(f.Body))
-	}
+	dst = appendHeader(dst, v, f.Header, len(f.Body))
 	dst = append(dst, '\n')
 	dst = append(dst, f.Body...)
 	return append(dst, 0)
+}
+
+// appendHeader appends the header lines of a frame whose body has length octets. Next to no header needs escaping,
+// so it writes the lines as they are, then looks at all of them at once, and writes them anew if it must.
+func appendHeader(dst []byte, v Version, h Header, length int) []byte {
+	start, lines, measured := len(dst), 0, false
+	for i := range h {
+		field := &h[i]
+		if field.Key == "" {
+			continue
+		}
+		if field.Key == contentLength {
+			if !measured {
+				dst = appendLength(dst, length)
+				measured = true
+				lines++
+			}
+			continue
+		}
+		dst = append(dst, field.Key...)
+		dst = append(dst, ':')
+		dst = append(dst, field.Value...)
+		dst = append(dst, '\n')
+		lines++
+	}
+	if length > 0 && !measured {
+		dst = appendLength(dst, length)
+		lines++
+	}
+	if isPlain(dst[start:], lines) {
+		return dst
+	}
+	return appendByField(dst[:start], v, h, length)
+}
+
+// appendByField is appendHeader for headers that are not plain.
+func appendByField(dst []byte, v Version, h Header, length int) []byte {
+	measured := false
+	for i := range h {
+		switch {
+		case h[i].Key != contentLength:
+			dst = appendField(dst, v, h[i])
+		case !measured:
+			dst = appendLength(dst, length)
+			measured = true
+		}
+	}
+	if length > 0 && !measured {
+		dst = appendLength(dst, length)
+	}
+	return dst
 }
 
 // appendField appends a header line, or nothing if its key comes to nothing.
@@ -50,9 +92,17 @@ func appendField(dst []byte, v Version, field Field) []byte {
 	return append(dst, '\n')
 }
 
-func appendContentLength(dst []byte, n int) []byte {
-	dst = append(dst, contentLength...)
-	dst = append(dst, ':')
+func appendLength(dst []byte, n int) []byte {
+	dst = append(dst, contentLength+":"...)
 	dst = strconv.AppendInt(dst, int64(n), 10)
 	return append(dst, '\n')
 }
+
+// isPlain says that a header block of so many lines has nothing in its keys and values that some version escapes or
+// drops. The few calls go through the octets with the machine's widest instructions.
+func isPlain(block []byte, lines int) bool {
+	return bytes.Count(block, colon) == lines && bytes.Count(block, lineFeed) == lines &&
+		bytes.IndexByte(block, '\\') < 0 && bytes.IndexByte(block, '\r') < 0 && bytes.IndexByte(block, 0) < 0
+}
+
+var colon, lineFeed = []byte(":"), []byte("\n")

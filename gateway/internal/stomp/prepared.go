@@ -16,21 +16,19 @@ type Prepared struct {
 	utf8 bool
 }
 
-// NewPrepared encodes a MESSAGE frame without its subscription and ack headers, which h must not hold, and adds
-// content-length. It is made once for receivers of all versions: what needs escaping is written as 1.1 does, so a 1.0
-// client would see the escapes. The body is kept, not copied.
+// NewPrepared encodes a MESSAGE frame without its subscription and ack headers, which h must not hold,.
+// It is made once for receivers of all versions: what needs escaping is written as 1.1 does, so a 1.0
+// client would see the escapes. content-length is written as AppendFrame does. The body is kept, not copied.
 func NewPrepared(h Header, body []byte) *Prepared {
 	size := len(contentLength) + 24
 	for i := range h {
 		size += len(h[i].Key) + len(h[i].Value) + 2
 	}
-	head := make([]byte, 0, size)
-	for i := range h {
-		if h[i].Key != contentLength {
-			head = appendField(head, V11, h[i])
-		}
+	head := appendHeader(make([]byte, 0, size), V11, h, len(body))
+	if _, ok := h.Lookup(contentLength); !ok && len(body) == 0 {
+		head = appendLength(head, 0)
 	}
-	head = append(appendContentLength(head, len(body)), '\n')
+	head = append(head, '\n')
 	return &Prepared{head: head, body: body, utf8: utf8.Valid(head) && utf8.Valid(body)}
 }
 

@@ -85,24 +85,30 @@ func (d *Decoder) readHead(octets []byte) (bool, *Error) {
 // that is wrong, so that the same bytes meet the same error however they are cut.
 func (d *Decoder) checkLine(octets []byte, end int) *Error {
 	at := &d.current
-	allowed := d.limits.MaxHeaderLine
-	if at.command == "" {
-		allowed = longestCommand + len("\r")
-	}
+	allowed := d.lineRoom()
 	if at.clean < min(end, at.line+allowed+1) {
-		return malformed("NUL in a header", "a frame ended in line %d, before the empty line that ends its header", at.number())
+		return malformed("NUL in a header", "the frame ended in line %d, before the empty line that ends its header",
+			at.number())
 	}
 	switch {
 	case end-at.line <= allowed:
+		return nil
 	case at.command == "":
 		return unknownCommand(octets[at.line:end])
-	default:
-		return tooLarge("header too large", "line %d is longer than %d octets", at.number(), allowed)
+	case allowed < d.limits.MaxHeaderLine:
+		return tooLarge("header too large", "all header lines together are longer than %d octets",
+			headerBlockLines*d.limits.MaxHeaderLine)
 	}
-	if whole := headerBlockLines * d.limits.MaxHeaderLine; at.command != "" && end-at.block > whole {
-		return tooLarge("header too large", "all header lines together are longer than %d octets", whole)
+	return tooLarge("header too large", "line %d is longer than %d octets", at.number(), allowed)
+}
+
+// lineRoom is how long the line now read may be; less than none when the lines before it have taken it all.
+func (d *Decoder) lineRoom() int {
+	if d.current.command == "" {
+		return longestCommand + len("\r")
 	}
-	return nil
+	used := d.current.line - d.current.block
+	return min(d.limits.MaxHeaderLine, headerBlockLines*d.limits.MaxHeaderLine-used)
 }
 
 // readLine judges a complete line, without its LF; true is the empty line.
