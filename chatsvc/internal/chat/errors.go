@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -29,15 +30,29 @@ type Error struct {
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// CodeOf returns the code of the first *Error in err's chain; any other error is Internal, nil has no code.
+// CodeOf returns the code of err as Refusal sees it; nil has no code.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
+	return Refusal(err).Code
+}
+
+// Refusal returns what clients may see of an error: the first *Error in its chain; UNAVAILABLE for a database that
+// is away and for time that ran out; INTERNAL, without the error's own text, for everything else. err is not nil.
+func Refusal(err error) *Error {
 	if refusal, ok := errors.AsType[*Error](err); ok {
-		return refusal.Code
+		return refusal
 	}
-	return Internal
+	if _, doubt := errors.AsType[*InDoubt](err); doubt || errors.Is(err, ErrTransient) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &Error{
+			Code:       Unavailable,
+			Message:    "the store did not answer in time: try again, with the same clientMessageId if there is one",
+			RetryAfter: time.Second,
+		}
+	}
+	return &Error{Code: Internal, Message: "the service has a fault: it has been logged"}
 }
 
 // ErrTransient marks an error of a store after which nothing was stored and the same call may succeed: a deadlock,

@@ -145,7 +145,7 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 func (l *Ledger) takeBack(first int) {
 	for _, e := range slices.Backward(l.result.Events[first:]) {
 		l.logs[e.Log].seq--
-		delete(l.stored, clientKey{e.LogID, e.sender(), e.ClientMessageID})
+		delete(l.stored, clientKey{e.LogID, e.Sender(), e.ClientMessageID})
 	}
 	clear(l.result.Events[first:])
 	l.result.Events = l.result.Events[:first]
@@ -198,8 +198,8 @@ func (d *Draft) event(logID, seq int64, at time.Time) Event {
 	return e
 }
 
-// sender is the sender id under which the event's client message id is unique in its log.
-func (e *Event) sender() string {
+// Sender is the sender id under which the event's client message id is unique in its log.
+func (e *Event) Sender() string {
 	if e.Kind == KindNotification {
 		return ""
 	}

@@ -1,0 +1,110 @@
+// Package postgres is the store on PostgreSQL: rooms, members, logs and marks in one database that any number of
+// replicas share. It does what the ports of package chat and the batcher of package commit ask; it decides nothing
+// itself: who may do what is asked of package chat, inside the transaction. The facade opens it.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Options are what a store can be told. The zero value has the defaults.
+type Options struct {
+	MaxConns         int32         // of the pool; 0 is 16
+	StatementTimeout time.Duration // the server ends a statement, also one that waits for a lock; 0 is 4 s
+}
+
+// Store is the store. Safe for concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Open connects to the database and brings its schema up to date; several replicas may do so at once. The error says
+// when the database is not there. The caller calls Close.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	config, err := poolConfig(url, opts)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open store: connect to PostgreSQL (check the database URL and that it runs): %w", err)
+	}
+	if err := migrate(ctx, pool); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return &Store{pool: pool}, nil
+}
+
+// Close gives up the connections; calls under way end first.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	return nil
+}
+
+func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("open store: read the database URL: %w", err)
+	}
+	config.MaxConns = opts.MaxConns
+	if config.MaxConns <= 0 {
+		config.MaxConns = 16
+	}
+	timeout := opts.StatementTimeout
+	if timeout <= 0 {
+		timeout = 4 * time.Second
+	}
+	millis := strconv.FormatInt(timeout.Milliseconds(), 10)
+	config.ConnConfig.ConnectTimeout = 3 * time.Second
+	config.ConnConfig.RuntimeParams["application_name"] = "fliliy-chatsvc"
+	config.ConnConfig.RuntimeParams["statement_timeout"] = millis
+	// The head locks of a replica that stopped answering in the middle of a transaction are free again after this.
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = millis
+	config.ConnConfig.RuntimeParams["TimeZone"] = "UTC"
+	return config, nil
+}
+
+// migrate runs under a lock of the database, so that replicas that start together do not collide.
+func migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return fmt.Errorf("make the migration lock: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithSessionLocker(locker))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
+)
+
+// Heads implements chat.LogStore.
+func (s *Store) Heads(ctx context.Context, logs []chat.LogRef) ([]chat.Head, error) {
+	rooms, users := make([]int64, len(logs)), make([]string, len(logs))
+	for i, log := range logs {
+		rooms[i], users[i] = log.Room, log.User
+	}
+	rows, err := s.pool.Query(ctx, `SELECT coalesce(l.head_seq, 0)
+		FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY q (room_id, user_id, place)
+		LEFT JOIN inboxes i ON q.user_id <> '' AND i.user_id = q.user_id
+		LEFT JOIN logs l ON l.log_id = CASE WHEN q.user_id = '' THEN q.room_id ELSE i.log_id END
+		ORDER BY q.place`, rooms, users)
+	if err != nil {
+		return nil, classify(err)
+	}
+	seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, classify(err)
+	}
+	heads := make([]chat.Head, len(logs))
+	for i := range seqs {
+		heads[i] = chat.Head{Log: logs[i], Seq: seqs[i]}
+	}
+	return heads, nil
+}
+
+const readEvents = `
+	SELECT log_id, seq, kind, sender_id, coalesce(client_message_id, ''), type, coalesce(title, ''), content,
+		attachment, at
+	FROM events WHERE log_id = $1 AND seq > $2 AND ($3 = 0 OR seq < $3) ORDER BY seq `
+
+// Events implements chat.LogStore.
+func (s *Store) Events(ctx context.Context, log chat.LogRef, stretch chat.Stretch) ([]chat.Event, error) {
+	id := log.Room
+	if log.User != "" {
+		ids, err := s.knownInboxes(ctx, []string{log.User})
+		if err != nil {
+			return nil, classify(err)
+		}
+		id = ids[log.User]
+	}
+	direction := "ASC"
+	if stretch.Newest {
+		direction = "DESC"
+	}
+	rows, err := s.pool.Query(ctx, readEvents+direction+` LIMIT $4`, id, stretch.After, stretch.Before, stretch.Limit)
+	if err != nil {
+		return nil, classify(err)
+	}
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (chat.Event, error) {
+		var e chat.Event
+		err := row.Scan(&e.LogID, &e.Seq, &e.Kind, &e.UserID, &e.ClientMessageID, &e.Type, &e.Title, &e.Content,
+			&e.Attachment, &e.At)
+		complete(&e, log)
+		return e, err
+	})
+	if stretch.Newest {
+		slices.Reverse(events)
+	}
+	return events, classify(err)
+}
+
+// complete fills in what follows from an event's columns.
+func complete(e *chat.Event, log chat.LogRef) {
+	e.Log = log
+	e.MessageID = chat.MessageID(e.LogID, e.Seq)
+	switch e.Kind {
+	case chat.KindMember:
+		e.Change, e.Type = chat.Change(e.Type), ""
+	case chat.KindNotification:
+		e.UserID = log.User
+	}
+}
+
+// MarkRead implements chat.MarkStore. It takes no lock of the head: a mark that meets a new event at the same moment
+// may stand before it.
+func (s *Store) MarkRead(ctx context.Context, room int64, user string, seq int64) (chat.Mark, error) {
+	mark := chat.Mark{Member: true}
+	err := s.pool.QueryRow(ctx, `
+		WITH target AS (
+			SELECT CASE WHEN $3::bigint = 0 THEN head_seq ELSE least($3, head_seq) END AS seq FROM logs WHERE log_id = $1
+		), moved AS (
+			UPDATE members SET read_seq = target.seq FROM target
+			WHERE room_id = $1 AND user_id = $2 AND read_seq < target.seq RETURNING read_seq
+		)
+		SELECT coalesce((SELECT read_seq FROM moved), m.read_seq), EXISTS (SELECT FROM moved), clock_timestamp()
+		FROM members m WHERE m.room_id = $1 AND m.user_id = $2`, room, user, seq).
+		Scan(&mark.LastRead, &mark.Moved, &mark.At)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return chat.Mark{}, nil
+	}
+	return mark, classify(err)
+}
