@@ -1,0 +1,118 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/fliliy/chat/gateway/internal/action"
+	"github.com/fliliy/chat/gateway/internal/destination"
+	"github.com/fliliy/chat/gateway/internal/stomp"
+)
+
+// verbs are the actions of the chat service behind destinations.
+var verbs = map[destination.Kind]action.Verb{
+	destination.RoomSend:   action.Send,
+	destination.RoomRead:   action.Read,
+	destination.RoomTyping: action.Typing,
+}
+
+// send passes a SEND on to whom it is for. The sender is the session's user, whatever headers or body claim.
+func (s *session) send(f *stomp.Frame) error {
+	if _, named := f.Header.Lookup(destinationHeader); !named {
+		return malformed(f, "missing header", "SEND needs the header destination")
+	}
+	if _, within := f.Header.Lookup(transactionHeader); within {
+		return s.sendWithin(f)
+	}
+	req := requestOf(f)
+	target, refused := destination.ParseSend(req.destination)
+	if refused != nil {
+		req.body = f.Body
+		s.answer(req, invalid("%v", refused))
+		return nil
+	}
+	switch target.Kind {
+	case destination.UserStatus:
+		s.answer(req, s.setStatus(f.Body))
+	case destination.UserToken:
+		return s.renewToken(req, f.Body)
+	default:
+		act := newAction(f, target)
+		req.body = act.Body
+		s.submit(req, []action.Action{act})
+	}
+	return nil
+}
+
+// newAction makes an action of a SEND. The body is copied: the frame's own goes with the next frame.
+func newAction(f *stomp.Frame, target destination.Destination) action.Action {
+	return action.Action{
+		Verb:        verbs[target.Kind],
+		Room:        target.Room,
+		ContentType: f.Header.Get("content-type"),
+		Body:        bytes.Clone(f.Body),
+	}
+}
+
+// submit hands actions to the chat service and goes on; the outcome is told when it is there, in the frames' order.
+func (s *session) submit(req request, actions []action.Action) {
+	p := s.admit(req)
+	if p == nil {
+		return
+	}
+	s.deps.Relay.Submit(s.user, actions, func(stored []action.Stored, err error) {
+		if err == nil && len(stored) != len(actions) {
+			err = fmt.Errorf("the relay told %d outcomes of %d actions", len(stored), len(actions))
+		}
+		s.settle(p, stored, err)
+	})
+}
+
+// setStatus is SEND /app/user/status.
+func (s *session) setStatus(body []byte) error {
+	var wanted struct {
+		Status string `json:"status"`
+	}
+	if err := json.Unmarshal(body, &wanted); err != nil {
+		return invalid(`the body has to be JSON, as in {"status":"away"}`)
+	}
+	switch wanted.Status {
+	case "online", "away", "busy":
+		s.deps.Presence.SetStatus(s.id, s.user, wanted.Status)
+		return nil
+	}
+	return invalid("the status has to be online, away or busy")
+}
+
+// renewToken is SEND /app/user/token: the session lives on under a new token of the same user. A token that is no
+// good ends it, as in CONNECT.
+func (s *session) renewToken(req request, body []byte) error {
+	var fresh struct {
+		Token string `json:"token"`
+	}
+	if json.Unmarshal(body, &fresh) != nil || fresh.Token == "" {
+		s.answer(req, invalid(`the body has to be JSON, as in {"token":"..."}`))
+		return nil
+	}
+	user, expires, err := s.deps.Auth.Verify(s.calls, fresh.Token)
+	if err == nil {
+		err = s.checkExpired(expires)
+	}
+	switch failed := (*failure)(nil); {
+	case err != nil:
+		failed = s.failureOf(err)
+		failed.receipt = req.receipt
+		return failed
+	case user != s.user:
+		failed = unauthenticated("the new token is of another user than the session")
+		failed.receipt = req.receipt
+		return failed
+	}
+	s.mu.Lock()
+	s.clock.expires = expires
+	s.rearm()
+	s.mu.Unlock()
+	s.answer(req, nil)
+	return nil
+}

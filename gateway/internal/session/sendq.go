@@ -1,0 +1,262 @@
+package session
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/stomp"
+	"github.com/fliliy/chat/gateway/internal/transport"
+)
+
+const (
+	batchBytes = 64 << 10 // about how much goes to the transport in one call
+	itemCost   = 64       // what an item costs in memory, besides the bytes it stands for
+	keptItems  = 4096     // a larger list of items is not used again
+)
+
+// sendQueue holds what waits for the client, in order. MESSAGE frames wait as a reference to the event's frame, which
+// all sessions share, and are completed only when they are written. Everything here is guarded by session.mu.
+type sendQueue struct {
+	waiting   *itemList // nil when empty
+	bytes     int       // of waiting, and of what the writer has taken and not written yet
+	replaying int       // MESSAGEs of replays among these; they cost no bytes
+	writing   bool      // there is a writer
+	calledOff bool      // the writer is to drop what it has taken
+	dead      bool      // a write failed: nothing can be written any more
+}
+
+// item is one transport message.
+type item struct {
+	frame *stomp.Prepared // a MESSAGE for sub; nil: raw
+	sub   *subscription
+	ack   int64 // the delivery's number, for the ack header; 0 for none
+	raw   []byte
+	cost  int
+}
+
+// itemList is pooled, so that delivering allocates nothing.
+type itemList struct{ items []item }
+
+var itemLists = sync.Pool{New: func() any { return new(itemList) }}
+
+func (l *itemList) release() {
+	if cap(l.items) > keptItems {
+		return
+	}
+	clear(l.items)
+	l.items = l.items[:0]
+	itemLists.Put(l)
+}
+
+// batch is what one call of the transport is made of; pooled, like itemList.
+type batch struct {
+	bytes    []byte
+	ends     []int // of the messages in bytes
+	messages [][]byte
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) release() {
+	if cap(b.bytes) <= 4*batchBytes && cap(b.messages) <= keptItems {
+		clear(b.messages)
+		batches.Put(b)
+	}
+}
+
+// enqueue queues an item, never blocking. A client that is too slow for it loses its session: nothing is dropped
+// silently. Call it under mu.
+func (s *session) enqueue(it item) {
+	if s.ending != nil {
+		return
+	}
+	if s.out.bytes > 0 && s.out.bytes+it.cost > s.cfg.SendQueue {
+		s.tooSlow("too much is waiting for this client; read faster, or subscribe to less")
+		return
+	}
+	s.put(it)
+}
+
+// put is enqueue without limits.
+func (s *session) put(it item) {
+	if it.frame == nil {
+		it.cost = len(it.raw) + itemCost
+	}
+	if s.out.waiting == nil {
+		s.out.waiting = itemLists.Get().(*itemList)
+	}
+	s.out.waiting.items = append(s.out.waiting.items, it)
+	s.out.bytes += it.cost
+	if it.isReplay() {
+		s.out.replaying++
+	}
+	s.startWriter()
+}
+
+func (it *item) isReplay() bool { return it.frame != nil && it.cost == 0 }
+
+// tooSlow ends the session of a client that does not keep up. Call it under mu.
+func (s *session) tooSlow(detail string) {
+	if s.ending != nil {
+		return
+	}
+	s.countRefusal(event.SlowConsumer)
+	if s.deps.Metrics != nil {
+		s.deps.Metrics.SlowConsumers.Inc()
+	}
+	e := s.failing(&failure{
+		code: event.SlowConsumer, close: transport.CloseTryLater, message: "slow consumer", detail: detail,
+	})
+	e.discard = true
+	s.finish(e)
+}
+
+// discard drops what waits. What the writer has handed to the transport already cannot be called back.
+func (q *sendQueue) discard() {
+	if q.waiting != nil {
+		q.waiting.release()
+		q.waiting = nil
+	}
+	q.calledOff = q.writing
+}
+
+// startWriter makes sure that somebody drains the queue. Call it under mu.
+func (s *session) startWriter() {
+	if !s.out.writing {
+		s.out.writing = true
+		go s.write()
+	}
+}
+
+// drainQueue is the writer: it writes until the queue is empty, closes the connection if the session is to end, and
+// is gone.
+func (s *session) drainQueue() {
+	b := batches.Get().(*batch)
+	defer b.release()
+	for {
+		list, end := s.nextItems()
+		switch {
+		case list != nil:
+			s.writeItems(b, list.items)
+			list.release()
+		case end != nil:
+			s.close(end)
+			s.writerGone()
+			return
+		default:
+			return
+		}
+	}
+}
+
+// nextItems takes all that waits. With nothing left it returns how the session ends, or neither: then the writer does
+// not count as one any more, and has to go.
+func (s *session) nextItems() (*itemList, *ending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.out.waiting
+	s.out.waiting = nil
+	s.out.calledOff = false
+	if list == nil && s.ending == nil {
+		s.out.writing = false
+	}
+	return list, s.ending
+}
+
+func (s *session) writerGone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out.writing = false
+	s.changed.Broadcast()
+}
+
+// writeItems writes items in batches, unless they are called off.
+func (s *session) writeItems(b *batch, items []item) {
+	for len(items) > 0 && s.beforeWrite() {
+		n := b.compose(items)
+		err := s.conn.Write(s.base, b.messages)
+		s.afterWrite(items[:n], err)
+		s.countOut(items[:n], len(b.bytes))
+		items = items[n:]
+	}
+}
+
+func (s *session) beforeWrite() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out.dead || s.out.calledOff {
+		return false
+	}
+	s.clock.writtenBy = time.Now().Add(s.cfg.SendTimeout)
+	s.rearm()
+	return true
+}
+
+func (s *session) afterWrite(written []item, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock.writtenBy = time.Time{}
+	s.clock.lastOut = time.Now()
+	if err != nil {
+		s.out.dead = true
+		s.finish(&ending{code: transport.CloseGoingAway, discard: true})
+		return
+	}
+	replayed := 0
+	for i := range written {
+		s.out.bytes -= written[i].cost
+		if written[i].isReplay() {
+			replayed++
+		}
+	}
+	if replayed > 0 {
+		s.out.replaying -= replayed
+		s.changed.Broadcast()
+	}
+}
+
+// compose fills the batch with the first items, about batchBytes of them, and returns how many these are.
+func (b *batch) compose(items []item) int {
+	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
+	for i := range items {
+		if len(b.bytes) >= batchBytes {
+			break
+		}
+		b.bytes = items[i].appendTo(b.bytes)
+		b.ends = append(b.ends, len(b.bytes))
+	}
+	b.messages = b.messages[:0]
+	start := 0
+	for _, end := range b.ends {
+		b.messages = append(b.messages, b.bytes[start:end:end])
+		start = end
+	}
+	return len(b.ends)
+}
+
+func (it *item) appendTo(dst []byte) []byte {
+	if it.frame == nil {
+		return append(dst, it.raw...)
+	}
+	ack := ""
+	if it.ack > 0 {
+		ack = ackID(it.sub.number, it.ack)
+	}
+	return it.frame.AppendTo(dst, it.sub.header, ack)
+}
+
+// countOut counts what went to the transport.
+func (s *session) countOut(written []item, bytes int) {
+	if s.deps.Metrics == nil {
+		return
+	}
+	messages := 0
+	for i := range written {
+		if written[i].frame != nil {
+			messages++
+		}
+	}
+	s.deps.Metrics.MessagesOut.Add(float64(messages))
+	s.deps.Metrics.BytesOut.Add(float64(bytes))
+}

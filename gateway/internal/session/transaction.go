@@ -1,0 +1,137 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/fliliy/chat/gateway/internal/action"
+	"github.com/fliliy/chat/gateway/internal/destination"
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/stomp"
+)
+
+// transaction holds the SENDs of a client until it commits them, all or none. Only the reader touches it.
+type transaction struct {
+	id      string
+	actions []action.Action
+	frames  int
+	bytes   int
+	refused bool // one of its frames was: it cannot be committed
+}
+
+// begin opens a transaction.
+func (s *session) begin(f *stomp.Frame) error {
+	id, err := required(f, transactionHeader)
+	if err != nil {
+		return err
+	}
+	if s.transactionIndex(id) >= 0 {
+		return malformed(f, "transaction exists", "the session has an open transaction with this id already")
+	}
+	if len(s.reader.transactions) >= s.cfg.Transactions.Open {
+		return beyondLimit(f, "too many transactions",
+			"a session may have "+strconv.Itoa(s.cfg.Transactions.Open)+" open transactions")
+	}
+	s.reader.transactions = append(s.reader.transactions, &transaction{id: id})
+	s.answer(requestOf(f), nil)
+	return nil
+}
+
+// sendWithin puts a SEND into its transaction.
+func (s *session) sendWithin(f *stomp.Frame) error {
+	tx, err := s.openTransaction(f, f.Header.Get(transactionHeader))
+	if err != nil {
+		return err
+	}
+	if err := s.fits(f, tx); err != nil {
+		return err
+	}
+	req := requestOf(f)
+	target, refused := destination.ParseSend(req.destination)
+	if refused == nil && verbs[target.Kind] == 0 {
+		refused = fmt.Errorf("%s does not take part in transactions; send it without one", req.destination)
+	}
+	if refused != nil {
+		tx.refused, tx.actions = true, nil
+		req.body = f.Body
+		s.answer(req, invalid("%v", refused))
+		return nil
+	}
+	if !tx.refused {
+		tx.actions = append(tx.actions, newAction(f, target))
+	}
+	s.answer(req, nil)
+	return nil
+}
+
+// fits counts a frame into a transaction, within the limits.
+func (s *session) fits(f *stomp.Frame, tx *transaction) error {
+	limits := s.cfg.Transactions
+	tx.frames++
+	tx.bytes += len(f.Body)
+	if tx.frames > limits.Frames || tx.bytes > limits.Bytes {
+		return beyondLimit(f, "transaction too large", "a transaction may have "+strconv.Itoa(limits.Frames)+
+			" frames with "+strconv.Itoa(limits.Bytes)+" bytes of bodies; commit earlier")
+	}
+	return nil
+}
+
+// commit hands a transaction to the chat service as one unit. It is a barrier, and its RECEIPT says that all is
+// stored.
+func (s *session) commit(f *stomp.Frame) error {
+	req := requestOf(f)
+	tx, err := s.closeTransaction(f)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !s.barrier():
+	case tx.refused:
+		s.answer(req, &event.Error{
+			Code: event.Invalid, Message: "a frame of the transaction was refused, so none of it was stored",
+		})
+	case len(tx.actions) == 0:
+		s.answer(req, nil)
+	default:
+		s.submit(req, tx.actions)
+	}
+	return nil
+}
+
+// abort discards a transaction.
+func (s *session) abort(f *stomp.Frame) error {
+	if _, err := s.closeTransaction(f); err != nil {
+		return err
+	}
+	s.answer(requestOf(f), nil)
+	return nil
+}
+
+// openTransaction returns the transaction that a frame names.
+func (s *session) openTransaction(f *stomp.Frame, id string) (*transaction, error) {
+	i := s.transactionIndex(id)
+	if i < 0 {
+		return nil, malformed(f, "unknown transaction", "the session has no open transaction with this id")
+	}
+	return s.reader.transactions[i], nil
+}
+
+// closeTransaction removes and returns the transaction that COMMIT or ABORT names.
+func (s *session) closeTransaction(f *stomp.Frame) (*transaction, error) {
+	id, err := required(f, transactionHeader)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := s.openTransaction(f, id)
+	if err != nil {
+		return nil, err
+	}
+	i := s.transactionIndex(id)
+	s.reader.transactions = slices.Delete(s.reader.transactions, i, i+1)
+	return tx, nil
+}
+
+func (s *session) transactionIndex(id string) int {
+	return slices.IndexFunc(s.reader.transactions, func(tx *transaction) bool { return tx.id == id })
+}
