@@ -1,0 +1,139 @@
+// Package ws is the WebSocket transport: it checks a handshake, upgrades the request and moves bytes between the client
+// and whoever serves the connection (RFC 6455, on github.com/coder/websocket). It knows no STOMP, no session and no
+// user database. The edge mounts its Handler; the composition root says what serves a Conn.
+//
+// An idle connection costs one goroutine with a small stack, two small buffers and one timer: the HTTP handler returns
+// right after the upgrade, and with it go the request and the 4 KiB buffers of net/http.
+package ws
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/fliliy/chat/gateway/internal/transport"
+)
+
+const (
+	defaultMaxMessage   = 128 << 10
+	defaultPingEvery    = 25 * time.Second
+	defaultPongWait     = 10 * time.Second
+	defaultWriteTimeout = 10 * time.Second
+
+	// closeTimeout is how long a connection lingers after our close frame: for what is still to be written, and for
+	// the peer's answer.
+	closeTimeout = time.Second
+)
+
+// subprotocols in the order of our preference. The STOMP version itself is negotiated by CONNECT.
+var subprotocols = []string{"v12.stomp", "v11.stomp", "v10.stomp"}
+
+// Handshake is what the upgrade request said about the client.
+type Handshake struct {
+	User       string    // whose token it showed, verified; "" without a token
+	Expires    time.Time // when the token ends; zero: never, or no token
+	RemoteAddr string    // host:port of the TCP peer, which may be a proxy
+}
+
+// Options of a Handler. Serve and Verify are required; zero durations and sizes mean the defaults.
+type Options struct {
+	// Origins are the allowed values of the Origin header, compared exactly, beside the server's own origin; "*"
+	// allows all. Requests without the header (not from a browser) are accepted.
+	Origins []string
+	// Verify tells whose token this is; errors are *event.Error.
+	Verify func(ctx context.Context, token string) (user string, expires time.Time, err error)
+	// Serve runs the connection to its end, in a goroutine of its own. The context is Context.
+	Serve func(ctx context.Context, c *Conn, h Handshake)
+	// Context is the parent of all connections; Background when nil.
+	Context context.Context
+	Logger  *slog.Logger // the default logger when nil
+
+	MaxMessage   int           // largest message of a client in bytes, else close 1009; 128 KiB
+	PingEvery    time.Duration // between pings to the client; 25 s
+	PongWait     time.Duration // for any sign of life after a ping; 10 s
+	WriteTimeout time.Duration // for the kernel to take one write, so that a dead peer cannot block for ever; 10 s
+}
+
+func (o Options) withDefaults() Options {
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = defaultMaxMessage
+	}
+	if o.PingEvery <= 0 {
+		o.PingEvery = defaultPingEvery
+	}
+	if o.PongWait <= 0 {
+		o.PongWait = defaultPongWait
+	}
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = defaultWriteTimeout
+	}
+	return o
+}
+
+// Handler accepts WebSocket upgrades. A request that is no proper one is answered with a 4xx status and a JSON body
+// {"code","message"}: 400, 405, 426 for what is wrong with the handshake, 403 for the origin, 401 for the token.
+func Handler(opts Options) http.Handler {
+	return &handler{opts: opts.withDefaults()}
+}
+
+type handler struct{ opts Options }
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Referrer-Policy", "no-referrer") // the URL may carry a token
+	w.Header().Set("Cache-Control", "no-store")
+	if !checkUpgrade(w, r) || !h.checkOrigin(w, r) {
+		return
+	}
+	user, expires, ok := h.checkToken(w, r)
+	if !ok {
+		return
+	}
+	c, err := h.upgrade(w, r)
+	if err != nil {
+		return // Accept has answered
+	}
+	go serve(h.opts, c, Handshake{User: user, Expires: expires, RemoteAddr: r.RemoteAddr})
+}
+
+// upgrade turns the request into a Conn. After it, neither the request nor its context may be used.
+func (h *handler) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	c := newConn(h.opts)
+	hijacker := &hijacker{ResponseWriter: w, writeTimeout: h.opts.WriteTimeout}
+	ws, err := websocket.Accept(hijacker, r, &websocket.AcceptOptions{
+		Subprotocols:       subprotocols,
+		InsecureSkipVerify: true, // checkOrigin has done it
+		CompressionMode:    websocket.CompressionDisabled,
+		OnPingReceived:     c.onPing,
+		OnPongReceived:     c.onPong,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ws.SetReadLimit(-1) // Read counts by itself
+	c.start(ws, hijacker.socket)
+	return c, nil
+}
+
+// serve runs one connection. A panic ends this connection and no other.
+func serve(opts Options, c *Conn, h Handshake) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			opts.Logger.Error("session panicked: this connection is closed, the others go on",
+				"panic", cause, "stack", string(debug.Stack()))
+			_ = c.Close(transport.CloseInternal, "internal error")
+			return
+		}
+		_ = c.Close(transport.CloseNormal, "")
+	}()
+	opts.Serve(opts.Context, c, h)
+}

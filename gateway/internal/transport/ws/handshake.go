@@ -1,0 +1,136 @@
+package ws
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/event"
+)
+
+// checkUpgrade answers what is no proper WebSocket handshake (RFC 6455 section 4.2.1) and says whether it was one.
+func checkUpgrade(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		refuse(w, http.StatusMethodNotAllowed, event.Invalid, "a WebSocket handshake is a GET request, this is "+r.Method)
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		refuse(w, http.StatusBadRequest, event.Invalid, "a WebSocket handshake is made with HTTP/1.1, this is "+r.Proto)
+	case !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket"):
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		refuse(w, http.StatusUpgradeRequired, event.Invalid, "this address speaks WebSocket: connect with a STOMP client")
+	case len(r.Header.Values("Upgrade")) != 1:
+		refuse(w, http.StatusBadRequest, event.Invalid, "the Upgrade header is repeated: send it once")
+	case !slices.Equal(r.Header.Values("Sec-Websocket-Version"), []string{"13"}):
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		refuse(w, http.StatusUpgradeRequired, event.Invalid, "only version 13 of the WebSocket protocol is spoken here")
+	case !validKey(r.Header.Values("Sec-Websocket-Key")):
+		refuse(w, http.StatusBadRequest, event.Invalid, "Sec-WebSocket-Key must be 16 bytes in base64, given once")
+	case r.ContentLength != 0:
+		refuse(w, http.StatusBadRequest, event.Invalid, "a WebSocket handshake has no body")
+	default:
+		return true
+	}
+	return false
+}
+
+func validKey(keys []string) bool {
+	if len(keys) != 1 {
+		return false
+	}
+	raw, err := base64.StdEncoding.DecodeString(keys[0])
+	return err == nil && len(raw) == 16
+}
+
+// hasToken looks for a token in a header that is a comma-separated list.
+func hasToken(h http.Header, key, token string) bool {
+	for _, line := range h.Values(key) {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkOrigin keeps pages of other sites out (cross-site WebSocket hijacking): browsers always send the header, and
+// send it truly.
+func (h *handler) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 || len(origins) == 1 && h.allowed(origins[0], r) {
+		return true
+	}
+	refuse(w, http.StatusForbidden, event.Forbidden, "pages of this origin may not connect: ask the operator to allow it")
+	return false
+}
+
+// allowed compares whole origins, never parts of them. Whether the page came by http or https cannot be known behind
+// a proxy that ends TLS, so both are our own origin unless this very connection is TLS.
+func (h *handler) allowed(origin string, r *http.Request) bool {
+	if origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host {
+		return true
+	}
+	return slices.Contains(h.opts.Origins, origin) || slices.Contains(h.opts.Origins, "*")
+}
+
+// checkToken verifies the token of the request, if there is one, and answers a bad one.
+func (h *handler) checkToken(w http.ResponseWriter, r *http.Request) (user string, expires time.Time, ok bool) {
+	token := tokenOf(r)
+	if token == "" {
+		return "", time.Time{}, true
+	}
+	user, expires, err := h.opts.Verify(r.Context(), token)
+	if err == nil {
+		return user, expires, true
+	}
+	var refused *event.Error
+	if !errors.As(err, &refused) {
+		h.opts.Logger.Error("verify the token of a handshake", "error", err)
+		refuse(w, http.StatusInternalServerError, event.Internal, "internal error")
+		return "", time.Time{}, false
+	}
+	status := http.StatusUnauthorized
+	if refused.Code == event.Unavailable {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(refused.RetryAfter/time.Second))))
+	} else {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	refuse(w, status, refused.Code, refused.Message)
+	return "", time.Time{}, false
+}
+
+// tokenOf finds the token: Authorization: Bearer first, for it does not end up in logs of proxies, else ?token=. A
+// cookie is never a token, since browsers would send it for any site's page.
+func tokenOf(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		if token = strings.TrimSpace(token); token != "" {
+			return token
+		}
+	}
+	return r.URL.Query().Get("token")
+}
+
+// refuse answers with the contract's error body.
+func refuse(w http.ResponseWriter, status int, code event.Code, message string) {
+	body, err := json.Marshal(struct {
+		Code    event.Code `json:"code"`
+		Message string     `json:"message"`
+	}{code, message})
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone: nobody to tell
+}
