@@ -1,0 +1,31 @@
+package gateway
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/auth"
+	"github.com/fliliy/chat/proto/identity"
+)
+
+// SignToken makes an HS256 token for a user, as the marketplace's login would; for development and operators. The
+// secret has at least config.MinSecret bytes.
+func SignToken(secret, user string, life time.Duration) (string, error) {
+	if err := identity.ValidUserID(user); err != nil {
+		return "", err
+	}
+	token, err := auth.Sign([]byte(secret), user, life)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return token, nil
+}
+
+// Version is the version of the module this binary was built from, or "devel".
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
