@@ -104,5 +104,3 @@ func isPlain(block []byte, lines int) bool {
 	return bytes.Count(block, colon) == lines && bytes.Count(block, lineFeed) == lines &&
 		bytes.IndexByte(block, '\\') < 0 && bytes.IndexByte(block, '\r') < 0 && bytes.IndexByte(block, 0) < 0
 }
-
-var colon, lineFeed = []byte(":"), []byte("\n")

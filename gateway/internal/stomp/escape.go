@@ -1,6 +1,9 @@
 package stomp
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // rule is what a version does with an octet of a header key or value on the way out.
 type rule uint8
@@ -73,25 +76,25 @@ func unescaped(v Version, letter byte) (byte, bool) {
 	return 0, false
 }
 
-// unescapeTo writes s without its escapes into b, and returns what it wrote. The room must be in b already: the
-// result is a part of b's memory, which must not move.
-func unescapeTo(b *strings.Builder, v Version, s string) (string, *Error) {
+// unescapeTo writes escaped text into b without its escapes, and returns what it wrote. The room must be in b
+// already: the result is a part of b's memory, which must not move.
+func unescapeTo(b *strings.Builder, v Version, text []byte) (string, *Error) {
 	start := b.Len()
 	for {
-		i := strings.IndexByte(s, '\\')
+		i := bytes.IndexByte(text, '\\')
 		if i < 0 {
-			b.WriteString(s)
+			b.Write(text)
 			return b.String()[start:], nil
 		}
-		if i+1 == len(s) {
+		if i+1 == len(text) {
 			return "", malformed("bad escape", `a header key or value ends in a lone backslash; write \\ for one`)
 		}
-		octet, ok := unescaped(v, s[i+1])
+		octet, ok := unescaped(v, text[i+1])
 		if !ok {
-			return "", malformed("bad escape", `a header holds the escape %q, which STOMP %s does not know`, s[i:i+2], v)
+			return "", malformed("bad escape", "a header holds the escape %q, which STOMP %s does not know", text[i:i+2], v)
 		}
-		b.WriteString(s[:i])
+		b.Write(text[:i])
 		b.WriteByte(octet)
-		s = s[i+2:]
+		text = text[i+2:]
 	}
 }

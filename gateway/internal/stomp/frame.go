@@ -22,6 +22,13 @@ const (
 // longestCommand is the length of UNSUBSCRIBE.
 const longestCommand = len(CmdUnsubscribe)
 
+// What stands between the parts of a frame.
+var (
+	colon          = []byte(":")
+	lineFeed       = []byte("\n")
+	carriageReturn = []byte("\r")
+)
+
 // Frame is one STOMP frame. Header values are plain: escaping happens on the wire only.
 type Frame struct {
 	Command string // one of the Cmd constants

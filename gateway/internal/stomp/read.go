@@ -72,7 +72,8 @@ func (d *Decoder) readHead(octets []byte) (bool, *Error) {
 		}
 		if empty {
 			at.body = end + 1
-			return true, d.readHeader(octets[at.block:at.line])
+			err := d.readHeader(octets[at.block:at.line])
+			return err == nil, err
 		}
 		at.line, at.scanned = end+1, end+1
 		if at.block == 0 {
@@ -115,7 +116,7 @@ func (d *Decoder) lineRoom() int {
 func (d *Decoder) readLine(line []byte) (bool, *Error) {
 	at := &d.current
 	if d.endsInCRLF() {
-		line = bytes.TrimSuffix(line, []byte("\r"))
+		line = bytes.TrimSuffix(line, carriageReturn)
 		if bytes.IndexByte(line, '\r') >= 0 {
 			return false, bareCR()
 		}
@@ -146,54 +147,52 @@ func (d *Decoder) readLine(line []byte) (bool, *Error) {
 // readHeader makes the fields of a header block that readLine has found good, and what follows from them. It
 // allocates one string for all of them.
 func (d *Decoder) readHeader(block []byte) *Error {
-	at := &d.current
-	d.frame.Command = at.command
-	var err *Error
-	if d.version >= V11 && isEscaped(at.command) && bytes.IndexByte(block, '\\') >= 0 {
-		err = d.unescapeFields(string(block))
+	d.frame.Command = d.current.command
+	if d.version >= V11 && isEscaped(d.frame.Command) && bytes.IndexByte(block, '\\') >= 0 {
+		if err := d.unescapeFields(block); err != nil {
+			return err
+		}
 	} else {
 		d.splitFields(string(block))
-	}
-	if err != nil {
-		return err
 	}
 	return d.readLength()
 }
 
+// splitFields makes fields of good lines as they are.
 func (d *Decoder) splitFields(block string) {
 	for block != "" {
-		var field Field
-		field, block = d.cutField(block)
-		d.addField(field)
+		line, rest, _ := strings.Cut(block, "\n")
+		if d.endsInCRLF() {
+			line = strings.TrimSuffix(line, "\r")
+		}
+		key, value, _ := strings.Cut(line, ":")
+		d.addField(Field{Key: key, Value: value})
+		block = rest
 	}
 }
 
-func (d *Decoder) unescapeFields(block string) *Error {
+// unescapeFields makes fields of good lines that hold escapes. All go into one piece of memory, which has room for
+// them: nothing grows when it is unescaped.
+func (d *Decoder) unescapeFields(block []byte) (err *Error) {
 	var plain strings.Builder
 	plain.Grow(len(block))
-	for block != "" {
+	for len(block) > 0 {
+		line, rest, _ := bytes.Cut(block, lineFeed)
+		if d.endsInCRLF() {
+			line = bytes.TrimSuffix(line, carriageReturn)
+		}
+		key, value, _ := bytes.Cut(line, colon)
 		var field Field
-		var err *Error
-		field, block = d.cutField(block)
-		if field.Key, err = unescapeTo(&plain, d.version, field.Key); err != nil {
+		if field.Key, err = unescapeTo(&plain, d.version, key); err != nil {
 			return err
 		}
-		if field.Value, err = unescapeTo(&plain, d.version, field.Value); err != nil {
+		if field.Value, err = unescapeTo(&plain, d.version, value); err != nil {
 			return err
 		}
 		d.addField(field)
+		block = rest
 	}
 	return nil
-}
-
-// cutField cuts the first line off a block of good lines.
-func (d *Decoder) cutField(block string) (Field, string) {
-	line, rest, _ := strings.Cut(block, "\n")
-	if d.endsInCRLF() {
-		line = strings.TrimSuffix(line, "\r")
-	}
-	key, value, _ := strings.Cut(line, ":")
-	return Field{Key: key, Value: value}, rest
 }
 
 func (d *Decoder) addField(field Field) {

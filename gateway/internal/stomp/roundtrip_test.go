@@ -1,0 +1,115 @@
+package stomp_test
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/fliliy/chat/gateway/internal/stomp"
+)
+
+// What versions cannot carry, said anew in the tests' own words.
+var (
+	noNUL       = strings.NewReplacer("\x00", "")
+	noNULCR     = strings.NewReplacer("\x00", "", "\r", "")
+	noNULCRLF   = strings.NewReplacer("\x00", "", "\r", "", "\n", "")
+	noSeparator = strings.NewReplacer("\x00", "", "\r", "", "\n", "", ":", "")
+)
+
+// carried is what arrives of a header that is written for version v.
+func carried(v stomp.Version, command string, h stomp.Header, body []byte) stomp.Header {
+	key, value := noNUL, noNUL
+	switch {
+	case v <= stomp.V10 || command == stomp.CmdConnect || command == stomp.CmdStomp || command == stomp.CmdConnected:
+		key, value = noSeparator, noNULCRLF
+	case v == stomp.V11:
+		key, value = noNULCR, noNULCR
+	}
+	var out stomp.Header
+	hasLength := false
+	for _, field := range h {
+		isLength := field.Key == "content-length"
+		if isLength && hasLength {
+			continue
+		}
+		field = stomp.Field{Key: key.Replace(field.Key), Value: value.Replace(field.Value)}
+		if isLength {
+			field.Value, hasLength = strconv.Itoa(len(body)), true
+		}
+		if field.Key != "" {
+			out = append(out, field)
+		}
+	}
+	if !hasLength && len(body) > 0 {
+		out = append(out, stomp.Field{Key: "content-length", Value: strconv.Itoa(len(body))})
+	}
+	return out
+}
+
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// checkRoundTrip encodes a frame and wants it back, with nothing raw in between.
+func checkRoundTrip(t failer, v stomp.Version, f stomp.Frame) {
+	t.Helper()
+	want := stomp.Frame{Command: f.Command, Header: carried(v, f.Command, f.Header, f.Body), Body: f.Body}
+	wire := stomp.AppendFrame(nil, v, &f)
+	head, rest, _ := bytes.Cut(wire, []byte("\n\n"))
+	if !bytes.Equal(rest, append(bytes.Clone(f.Body), 0)) {
+		t.Fatalf("version %q: %q: %q follows the header, want the body and a NUL", v, wire, rest)
+	}
+	if bytes.ContainsAny(head, "\r\x00") || bytes.Count(head, []byte("\n")) != len(want.Header) {
+		t.Fatalf("version %q: raw octets or lines too many in %q", v, head)
+	}
+	limits := stomp.Limits{MaxBody: len(f.Body), MaxHeaders: len(want.Header), MaxHeaderLine: len(wire)}
+	got := decode(v, limits, string(wire))
+	if got.err != nil || len(got.frames) != 1 || got.buffered != 0 || !same(got.frames[0], want) {
+		t.Fatalf("version %q: %q: came back as %+v, want %+v", v, wire, got, want)
+	}
+}
+
+// octet prefers those that matter.
+var octet = rapid.OneOf(rapid.SampledFrom([]byte("\x00\r\n:\\ncr,ab")), rapid.Byte())
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	text := rapid.Custom(func(t *rapid.T) string { return string(rapid.SliceOfN(octet, 0, 24).Draw(t, "octets")) })
+	key := rapid.OneOf(text, rapid.Just("content-length"), rapid.Just("destination"))
+	field := rapid.Custom(func(t *rapid.T) stomp.Field {
+		return stomp.Field{Key: key.Draw(t, "key"), Value: text.Draw(t, "value")}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		f := stomp.Frame{
+			Command: rapid.SampledFrom([]string{"SEND", "MESSAGE", "ERROR", "RECEIPT", "CONNECT", "STOMP", "CONNECTED"}).Draw(t, "command"),
+			Header:  rapid.SliceOfN(field, 0, 6).Draw(t, "header"),
+		}
+		if f.Command == "SEND" || f.Command == "MESSAGE" || f.Command == "ERROR" {
+			f.Body = rapid.SliceOfN(octet, 0, 40).Draw(t, "body")
+		}
+		checkRoundTrip(t, rapid.SampledFrom(negotiated).Draw(t, "version"), f)
+	})
+}
+
+func TestRoundTripPrepared(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		raw := func(name string) string { return string(rapid.SliceOfN(octet, 0, 24).Draw(t, name)) }
+		v := rapid.SampledFrom([]stomp.Version{stomp.V11, stomp.V12}).Draw(t, "version")
+		subscription, value, body := "s"+raw("subscription"), raw("value"), []byte(raw("body"))
+		p := stomp.NewPrepared(stomp.Header{{"name", value}}, body)
+		wire := p.AppendTo(nil, string(stomp.AppendEscaped(nil, v, subscription)), "")
+		want := stomp.Frame{Command: "MESSAGE", Body: body, Header: stomp.Header{
+			{"subscription", carried(v, "MESSAGE", stomp.Header{{"k", subscription}}, nil)[0].Value},
+			{"name", noNULCR.Replace(value)}, {"content-length", strconv.Itoa(len(body))},
+		}}
+		got := decode(v, stomp.DefaultLimits, string(wire))
+		if got.err != nil || len(got.frames) != 1 || !same(got.frames[0], want) {
+			t.Fatalf("version %q: %q: came back as %+v, want %+v", v, wire, got, want)
+		}
+	})
+}
