@@ -1,0 +1,65 @@
+package edge
+
+import (
+	"net/http"
+	"net/http/pprof"
+)
+
+// maxRequestBody bounds the body of a REST request; the services behind have smaller bounds of their own.
+const maxRequestBody = 1 << 20
+
+// route is a line of a table of routes. The pattern is net/http's.
+type route struct {
+	pattern string
+	handler http.Handler
+}
+
+// publicRoutes is all that the world can reach.
+func (s *Server) publicRoutes() http.Handler {
+	return mux([]route{
+		{"/ws", s.opts.WS},
+		{"/ws/websocket", s.opts.WS},
+		{"/ws/", nil},
+		{"/api/v1/", limited(s.opts.REST)},
+		{"/api/", nil},
+		{"GET /healthz", http.HandlerFunc(alive)},
+		{"GET /readyz", s.readyz(namesOnly)},
+		{"/metrics", nil}, // never public, whatever Web answers to
+		{"/metrics/", nil},
+		{"/debug", nil},
+		{"/debug/", nil},
+		{"/", s.opts.Web},
+	})
+}
+
+// adminRoutes is what operators reach.
+func (s *Server) adminRoutes() http.Handler {
+	return mux([]route{
+		{"GET /metrics", s.opts.Metrics},
+		{"GET /healthz", http.HandlerFunc(alive)},
+		{"GET /readyz", s.readyz(withReasons)},
+		{"GET /debug/pprof/", http.HandlerFunc(pprof.Index)},
+		{"GET /debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline)},
+		{"GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile)},
+		{"GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol)},
+		{"GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace)},
+	})
+}
+
+func mux(routes []route) http.Handler {
+	m := http.NewServeMux()
+	for _, r := range routes {
+		if r.handler == nil {
+			r.handler = http.NotFoundHandler()
+		}
+		m.Handle(r.pattern, r.handler)
+	}
+	return m
+}
+
+func limited(h http.Handler) http.Handler {
+	if h == nil {
+		return nil
+	}
+	return http.MaxBytesHandler(h, maxRequestBody)
+}
