@@ -65,7 +65,7 @@ type Fanin struct {
 	heads   *lane
 	flusher flusher
 	seed    maphash.Seed
-	signals chan signal // what the connection's handlers have to say to Run
+	status  chan nats.Status // says that the connection stands, for the first time or again
 }
 
 // New makes a fan-in on a connection of its own, best made with ConnOptions: Run sets the connection's handlers. The
@@ -77,7 +77,7 @@ func New(nc *nats.Conn, options Options) *Fanin {
 		options: o,
 		flusher: flusher{nc: nc, timeout: o.Timeout},
 		seed:    maphash.MakeSeed(),
-		signals: make(chan signal, 1),
+		status:  nc.StatusChanged(nats.CONNECTED),
 		heads:   newLane(o.Queue),
 	}
 	for range o.Lanes {
@@ -91,6 +91,7 @@ func New(nc *nats.Conn, options Options) *Fanin {
 func (f *Fanin) Run(ctx context.Context, hub Hub) error {
 	f.setHandlers()
 	defer f.clearHandlers()
+	defer f.nc.RemoveStatusListener(f.status)
 	digests, err := f.nc.ChanSubscribe(subject.Heads, f.heads.queue)
 	if err != nil {
 		return fmt.Errorf("subscribe %s: %w", subject.Heads, err)

@@ -9,9 +9,6 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// signal is what a connection handler has seen.
-type signal struct{}
-
 // ConnOptions are how a fan-in's connection is to be made: it never gives up, starts without a server, notices within
 // 5 s that a server is silently gone, and comes back soon but not together with all others.
 func ConnOptions() []nats.Option {
@@ -37,10 +34,6 @@ func (f *Fanin) setHandlers() {
 	})
 	f.nc.SetReconnectHandler(func(nc *nats.Conn) {
 		logger.Info("NATS is back", slog.String("server", nc.ConnectedUrlRedacted()))
-		select {
-		case f.signals <- signal{}:
-		default: // one waits already
-		}
 	})
 	f.nc.SetErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 		if errors.Is(err, nats.ErrSlowConsumer) {
@@ -61,14 +54,14 @@ func (f *Fanin) clearHandlers() {
 	f.nc.SetErrorHandler(nil)
 }
 
-// watch has the hub resync after each reconnect and, while NATS is away, again and again: the poll that keeps chats
+// watch has the hub resync each time the connection stands (again) and, while NATS is away, again and again: the poll that keeps chats
 // going.
 func (f *Fanin) watch(ctx context.Context, hub Hub) {
 	ticker := time.NewTicker(f.options.Poll)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-f.signals:
+		case <-f.status:
 			f.resyncAfterReconnect(ctx, hub)
 		case <-ticker.C:
 			if !f.nc.IsConnected() {
