@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestGatewaysComeAndGo(t *testing.T) {
 	}
 
 	names.set(gateways[0].ip, gateways[1].ip)
-	clients := evenly(t, l, gateways[:2])
+	clients := refill(t, l, evenly(t, l, gateways[:2]), gateways[0])
 
 	gateways[0].notReady.Store(true)
 	await(t, "new connections go to the ready gateway only", func() bool {
@@ -106,6 +107,31 @@ func evenly(t *testing.T, l *lb, gateways []*backend) []*client {
 			}
 		}
 		return len(count) == len(gateways)
+	})
+	return clients
+}
+
+// refill closes the connections of one gateway, and holds that it gets all the next ones: it has the fewest.
+func refill(t *testing.T, l *lb, clients []*client, gateway *backend) []*client {
+	t.Helper()
+	others := slices.DeleteFunc(slices.Clone(clients), func(c *client) bool { return c.gateway == gateway.name() })
+	missing := len(clients) - len(others)
+	await(t, "the gateway with the fewest connections gets all new ones, once HAProxy has seen the others close", func() bool {
+		for _, c := range clients {
+			if c.gateway == gateway.name() {
+				_ = c.CloseNow()
+			}
+		}
+		clients = slices.Clone(others)
+		for range missing {
+			c := l.mustConnect(t, nil)
+			if c.gateway != gateway.name() {
+				_ = c.CloseNow()
+				return false
+			}
+			clients = append(clients, c)
+		}
+		return true
 	})
 	return clients
 }
