@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func Handler(cc grpc.ClientConnInterface, auth Authenticator, options ...Option)
 		runtime.WithOutgoingHeaderMatcher(noHeader),
 		runtime.WithOutgoingTrailerMatcher(noHeader),
 		runtime.WithMetadata(actingUser),
-		runtime.WithMiddlewares(checkRoomID),
+		runtime.WithMiddlewares(checkRoomID, exactUserID),
 		runtime.WithForwardResponseOption(createdStatus),
 		runtime.WithErrorHandler(h.callFailed),
 		runtime.WithRoutingErrorHandler(h.notRouted),
@@ -113,6 +114,19 @@ func checkRoomID(next runtime.HandlerFunc) runtime.HandlerFunc {
 					Message: "chat room id " + quote(id) + " is not a positive whole number in decimal",
 				})
 				return
+			}
+		}
+		next(w, r, params)
+	}
+}
+
+// exactUserID takes the user id from the path as it was sent: grpc-gateway leaves an encoded slash encoded.
+func exactUserID(next runtime.HandlerFunc) runtime.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request, params map[string]string) {
+		if _, ok := params["user_id"]; ok {
+			escaped := r.URL.EscapedPath()
+			if id, err := url.PathUnescape(escaped[strings.LastIndexByte(escaped, '/')+1:]); err == nil {
+				params["user_id"] = id
 			}
 		}
 		next(w, r, params)
