@@ -5,6 +5,7 @@ package redistest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -114,7 +115,8 @@ func (s *Server) spawn() error {
 	if err != nil {
 		return fmt.Errorf("start redis-server: %w; install Debian's package redis-server", err)
 	}
-	cmd := exec.Command(program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.folder,
+	//nolint:gosec // G204: the program is what PATH calls redis-server, the arguments are ours
+	cmd := exec.CommandContext(context.Background(), program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.folder,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning")
 	s.output = &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = s.output, s.output
@@ -160,7 +162,9 @@ func (s *Server) await() error {
 
 // askPid asks the server at addr for its process id.
 func askPid(addr string) (int, error) {
-	conn, err := net.DialTimeout("tcp", addr, askTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return 0, err
 	}
@@ -181,7 +185,7 @@ func askPid(addr string) (int, error) {
 }
 
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}

@@ -17,8 +17,12 @@ const (
 var statusNames = [...]string{away: "away", online: "online", busy: "busy"}
 
 func parseStatus(name string) (status, bool) {
-	i := slices.Index(statusNames[:], name)
-	return status(max(i, 0)), i > 0
+	for s := away; s <= busy; s++ {
+		if statusNames[s] == name {
+			return s, true
+		}
+	}
+	return 0, false
 }
 
 // record is what a user's sessions on this gateway add up to, as scripts/apply.lua reads it.
