@@ -112,6 +112,17 @@ func (h *Hub) Subscriptions() int {
 	return n
 }
 
+// Sinks are those of a log, in the order in which they came.
+func (h *Hub) Sinks(log event.Log) []event.Sink {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var sinks []event.Sink
+	for _, m := range h.joined[log] {
+		sinks = append(sinks, m.sink)
+	}
+	return sinks
+}
+
 // LastSeqs are the lastSeq of all subscriptions ever made, in order.
 func (h *Hub) LastSeqs() []int64 {
 	h.mu.Lock()

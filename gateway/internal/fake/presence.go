@@ -33,10 +33,14 @@ func (p *Presence) Disconnect(session, user string) {
 }
 
 // Enter implements session.Presence.
-func (p *Presence) Enter(session, user string, room int64) { p.note(session, "enter %s %d", user, room) }
+func (p *Presence) Enter(session, user string, room int64) {
+	p.note(session, "enter %s %d", user, room)
+}
 
 // Leave implements session.Presence.
-func (p *Presence) Leave(session, user string, room int64) { p.note(session, "leave %s %d", user, room) }
+func (p *Presence) Leave(session, user string, room int64) {
+	p.note(session, "leave %s %d", user, room)
+}
 
 // SetStatus implements session.Presence.
 func (p *Presence) SetStatus(session, user, status string) {
