@@ -6,8 +6,8 @@ import (
 )
 
 // AppendFrame appends a frame as a peer of version v reads it; with version 0 (none negotiated) it is written so
-// that all read the same. Keys and values are escaped as AppendEscaped says, in CONNECT and CONNECTED never; a field
-// whose key has nothing left is not written.
+// that all read the same. Values are escaped as AppendEscaped says, in CONNECT and CONNECTED never. So are keys, but a
+// field whose key is empty or holds what cannot be written is left out: with octets dropped it could pass for another.
 //
 // content-length is always the true one: it is added where there is a body, and a field of that name, wherever it
 // came from, is written with the length of the body instead of its value, the first of them only.
@@ -76,17 +76,16 @@ func appendByField(dst []byte, v Version, h Header, length int) []byte {
 	return dst
 }
 
-// appendField appends a header line, or nothing if its key comes to nothing.
+// appendField appends a header line, unless its key cannot be written.
 func appendField(dst []byte, v Version, field Field) []byte {
-	start := len(dst)
 	keyRules := &bareKey
 	if v >= V11 {
 		keyRules = &rules[min(v, V12)]
 	}
-	dst = appendByRules(dst, keyRules, field.Key)
-	if len(dst) == start {
+	if field.Key == "" || mustDrop(keyRules, field.Key) {
 		return dst
 	}
+	dst = appendByRules(dst, keyRules, field.Key)
 	dst = append(dst, ':')
 	dst = AppendEscaped(dst, v, field.Value)
 	return append(dst, '\n')

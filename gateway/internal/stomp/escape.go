@@ -26,7 +26,7 @@ var rules = [...][256]rule{
 // bareKey is for keys where nothing can be escaped: a colon in one would end it.
 var bareKey = [256]rule{0: drop, '\n': drop, '\r': drop, ':': drop}
 
-// AppendEscaped appends a header key or value as version v writes it. Octets that the version cannot carry are left
+// AppendEscaped appends a header value as version v writes it. Octets that the version cannot carry are left
 // out, never written raw: NUL in all, CR in 1.0 and 1.1, LF in 1.0. It allocates only to grow dst.
 func AppendEscaped(dst []byte, v Version, s string) []byte {
 	return appendByRules(dst, &rules[min(v, V12)], s)
@@ -46,6 +46,16 @@ func appendByRules(dst []byte, table *[256]rule, s string) []byte {
 		done = i + 1
 	}
 	return append(dst, s[done:]...)
+}
+
+// mustDrop says whether s holds an octet that cannot be written.
+func mustDrop(table *[256]rule, s string) bool {
+	for i := 0; i < len(s); i++ {
+		if table[s[i]] == drop {
+			return true
+		}
+	}
+	return false
 }
 
 // escapeLetter is what follows the backslash (STOMP 1.2, "Value Encoding").

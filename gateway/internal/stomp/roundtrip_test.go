@@ -11,42 +11,39 @@ import (
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
-// What versions cannot carry, said anew in the tests' own words.
-var (
-	noNUL       = strings.NewReplacer("\x00", "")
-	noNULCR     = strings.NewReplacer("\x00", "", "\r", "")
-	noNULCRLF   = strings.NewReplacer("\x00", "", "\r", "", "\n", "")
-	noSeparator = strings.NewReplacer("\x00", "", "\r", "", "\n", "", ":", "")
-)
-
-// carried is what arrives of a header that is written for version v.
+// carried is what arrives of a header that is written for version v, said anew in the tests' own words.
 func carried(v stomp.Version, command string, h stomp.Header, body []byte) stomp.Header {
-	key, value := noNUL, noNUL
+	badInKeys, badInValues := "\x00", "\x00"
 	switch {
 	case v <= stomp.V10 || command == stomp.CmdConnect || command == stomp.CmdStomp || command == stomp.CmdConnected:
-		key, value = noSeparator, noNULCRLF
+		badInKeys, badInValues = "\x00\r\n:", "\x00\r\n"
 	case v == stomp.V11:
-		key, value = noNULCR, noNULCR
+		badInKeys, badInValues = "\x00\r", "\x00\r"
 	}
 	var out stomp.Header
 	hasLength := false
 	for _, field := range h {
-		isLength := field.Key == "content-length"
-		if isLength && hasLength {
-			continue
-		}
-		field = stomp.Field{Key: key.Replace(field.Key), Value: value.Replace(field.Value)}
-		if isLength {
+		if field.Key == "content-length" {
+			if hasLength {
+				continue
+			}
 			field.Value, hasLength = strconv.Itoa(len(body)), true
 		}
-		if field.Key != "" {
-			out = append(out, field)
+		if field.Key != "" && !strings.ContainsAny(field.Key, badInKeys) {
+			out = append(out, stomp.Field{Key: field.Key, Value: without(badInValues, field.Value)})
 		}
 	}
 	if !hasLength && len(body) > 0 {
 		out = append(out, stomp.Field{Key: "content-length", Value: strconv.Itoa(len(body))})
 	}
 	return out
+}
+
+func without(bad, s string) string {
+	for i := range bad {
+		s = strings.ReplaceAll(s, bad[i:i+1], "")
+	}
+	return s
 }
 
 type failer interface {
@@ -105,7 +102,7 @@ func TestRoundTripPrepared(t *testing.T) {
 		wire := p.AppendTo(nil, string(stomp.AppendEscaped(nil, v, subscription)), "")
 		want := stomp.Frame{Command: "MESSAGE", Body: body, Header: stomp.Header{
 			{"subscription", carried(v, "MESSAGE", stomp.Header{{"k", subscription}}, nil)[0].Value},
-			{"name", noNULCR.Replace(value)}, {"content-length", strconv.Itoa(len(body))},
+			{"name", without("\x00\r", value)}, {"content-length", strconv.Itoa(len(body))},
 		}}
 		got := decode(v, stomp.DefaultLimits, string(wire))
 		if got.err != nil || len(got.frames) != 1 || !same(got.frames[0], want) {
