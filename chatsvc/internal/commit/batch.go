@@ -35,7 +35,7 @@ func (s *Scribe) storeBatch(ctx context.Context, batch []entry) {
 	case chat.CodeOf(err) == chat.Unavailable:
 		s.down = true
 		s.log.Error("messages refused: database away", "units", len(batch), "error", err)
-		s.refuseAll(batch, nil)
+		s.refuseAll(batch, func(unit []chat.Draft) error { return unavailable(unit, unknownOutcome) })
 	case len(batch) > 1:
 		s.log.Warn("transaction failed: trying its halves", "units", len(batch), "error", err)
 		half := len(batch) / 2
@@ -43,7 +43,7 @@ func (s *Scribe) storeBatch(ctx context.Context, batch []entry) {
 		s.storeBatch(ctx, batch[half:])
 	default:
 		s.log.Error("message refused: transaction failed", "error", err)
-		s.refuseAll(batch, err)
+		s.refuseAll(batch, func([]chat.Draft) error { return err })
 	}
 }
 
@@ -156,26 +156,26 @@ func (s *Scribe) refuseExpired(batch []entry) []entry {
 	for expired < len(batch) && time.Since(batch[expired].at) >= s.opts.Patience {
 		expired++
 	}
-	s.refuseAll(batch[:expired], nil)
+	s.refuseAll(batch[:expired], func(unit []chat.Draft) error { return unavailable(unit, notStored) })
 	return batch[expired:]
 }
 
-// refuseAll answers with the error; nil is UNAVAILABLE.
-func (s *Scribe) refuseAll(batch []entry, err error) {
+// refuseAll answers each entry with its error.
+func (s *Scribe) refuseAll(batch []entry, why func(unit []chat.Draft) error) {
 	for i := range batch {
-		refusal := err
-		if refusal == nil {
-			refusal = unavailable(batch[i].unit, "the message store did not answer in time, so it is not known whether the "+
-				"message is stored: send it again with the same clientMessageId")
-		}
+		refusal := why(batch[i].unit)
 		s.countRefused(chat.CodeOf(refusal), len(batch[i].unit))
 		batch[i].done(nil, refusal)
 	}
 }
 
-func stopping(unit []chat.Draft) *chat.Error {
-	return unavailable(unit, "the service is stopping and has not stored the message: send it again")
-}
+// What callers hear when the database is away.
+const (
+	notStored      = "the message store is away, and the message is not stored: send it again"
+	unknownOutcome = "the message store did not answer in time: send the message again with the same clientMessageId, " +
+		"so that it is stored once even if it is stored already"
+	isStopping = "the service is stopping, and the message is not stored: send it again"
+)
 
 func unavailable(unit []chat.Draft, message string) *chat.Error {
 	refusal := &chat.Error{Code: chat.Unavailable, Message: message, RetryAfter: time.Second}

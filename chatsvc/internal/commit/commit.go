@@ -91,7 +91,7 @@ func (s *Scribe) Submit(unit []chat.Draft, done func([]chat.Stored, error)) {
 	}
 	if s.closed {
 		s.mu.Unlock()
-		done(nil, stopping(unit))
+		done(nil, unavailable(unit, isStopping))
 		return
 	}
 	s.queue = append(s.queue, entry{unit: unit, done: done, at: time.Now()})
@@ -159,8 +159,9 @@ func (s *Scribe) take() bool {
 		n++
 	}
 	s.batch = append(s.batch[:0], s.queue[:n]...)
-	clear(s.queue[:n])
-	s.queue = s.queue[n:]
+	rest := copy(s.queue, s.queue[n:])
+	clear(s.queue[rest:])
+	s.queue = s.queue[:rest]
 	s.room.Broadcast()
 	return n > 0
 }
