@@ -50,10 +50,18 @@ func TestSubscribe(t *testing.T) {
 		want    *chatv1.SubscribeRequest
 	}{
 		{"room from now on", event.Log{Room: 42}, -1, &chatv1.SubscribeRequest{UserId: "alice", Log: roomLog(42)}},
-		{"room from the start", event.Log{Room: 42}, 0,
-			&chatv1.SubscribeRequest{UserId: "alice", Log: roomLog(42), LastSeq: proto.Int64(0)}},
-		{"inbox after 7", event.Log{User: "alice"}, 7,
-			&chatv1.SubscribeRequest{UserId: "alice", Log: userLog("alice"), LastSeq: proto.Int64(7)}},
+		{
+			"room from the start",
+			event.Log{Room: 42},
+			0,
+			&chatv1.SubscribeRequest{UserId: "alice", Log: roomLog(42), LastSeq: proto.Int64(0)},
+		},
+		{
+			"inbox after 7",
+			event.Log{User: "alice"},
+			7,
+			&chatv1.SubscribeRequest{UserId: "alice", Log: userLog("alice"), LastSeq: proto.Int64(7)},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

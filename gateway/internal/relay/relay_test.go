@@ -264,7 +264,9 @@ func TestFull(t *testing.T) {
 			}
 			r.stop()
 			for _, answer := range held {
-				refusal(t, wait(t, answer, "the end of a command that was held"))
+				if got := refusal(t, wait(t, answer, "the end of what was held")); got.Code != event.Unavailable {
+					t.Errorf("ended with %v, want UNAVAILABLE", got)
+				}
 			}
 		})
 	}

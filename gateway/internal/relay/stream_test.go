@@ -124,8 +124,10 @@ func TestOrderAfterBreak(t *testing.T) {
 		answers = append(answers, submit(t, r.relay, a))
 	}
 	close(broken)
-	lost := wait(t, answers[1], "the end of the anonymous message")
-	refusal(t, lost)
+	lost := refusal(t, wait(t, answers[1], "the end of the anonymous message"))
+	if lost.Code != event.Unavailable {
+		t.Errorf("the anonymous message ended with %v, want UNAVAILABLE", lost)
+	}
 	later := submit(t, r.relay, named(1, "f"))
 	for i, answer := range append(answers, later) {
 		if i == 1 {

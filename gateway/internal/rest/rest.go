@@ -92,7 +92,8 @@ type userKey struct{}
 // actingUser puts the token's user where the chat service looks for it.
 func actingUser(ctx context.Context, _ *http.Request) metadata.MD {
 	user, _ := ctx.Value(userKey{}).(string)
-	md, _ := metadata.FromOutgoingContext(identity.WithUser(context.Background(), user))
+	none := metadata.NewOutgoingContext(ctx, metadata.MD{})
+	md, _ := metadata.FromOutgoingContext(identity.WithUser(none, user))
 	return md
 }
 

@@ -87,7 +87,9 @@ func newHandler(t *testing.T, d *double) (http.Handler, *bytes.Buffer) {
 	t.Cleanup(func() {
 		_ = cc.Close()
 		server.Stop()
-		<-stopped
+		if err := <-stopped; err != nil {
+			t.Errorf("serve the double: %v", err)
+		}
 	})
 	log := &bytes.Buffer{}
 	return rest.Handler(cc, tokens{}, rest.WithLogger(slog.New(slog.NewJSONHandler(log, nil)))), log
@@ -329,7 +331,8 @@ func TestServiceErrors(t *testing.T) {
 	refusal := func(reason string) error {
 		st, err := status.New(codes.Unknown, "told why").WithDetails(
 			&errdetails.ErrorInfo{Domain: "fliliy.chat", Reason: reason},
-			&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)})
+			&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)},
+		)
 		if err != nil {
 			t.Fatalf("make a status: %v", err)
 		}

@@ -33,7 +33,8 @@ func TestEvent(t *testing.T) {
 			&chatv1.Event{
 				Seq: 7, Kind: chatv1.EventKind_EVENT_KIND_MESSAGE, MessageId: "42-7", UserId: "alice", Json: []byte(`{"a":1}`),
 			},
-			event.Event{Seq: 7, Kind: event.Message, MessageID: "42-7", User: "alice"}, `{"a":1}`,
+			event.Event{Seq: 7, Kind: event.Message, MessageID: "42-7", User: "alice"},
+			`{"a":1}`,
 		},
 		{
 			"joined",
@@ -41,7 +42,8 @@ func TestEvent(t *testing.T) {
 				Seq: 8, Kind: chatv1.EventKind_EVENT_KIND_MEMBER, UserId: "carol",
 				MemberChange: chatv1.MemberChange_MEMBER_CHANGE_JOINED,
 			},
-			event.Event{Seq: 8, Kind: event.Member, User: "carol"}, "",
+			event.Event{Seq: 8, Kind: event.Member, User: "carol"},
+			"",
 		},
 		{
 			"left",
@@ -49,7 +51,8 @@ func TestEvent(t *testing.T) {
 				Seq: 9, Kind: chatv1.EventKind_EVENT_KIND_MEMBER, UserId: "carol",
 				MemberChange: chatv1.MemberChange_MEMBER_CHANGE_LEFT,
 			},
-			event.Event{Seq: 9, Kind: event.Member, User: "carol", Ends: true}, "",
+			event.Event{Seq: 9, Kind: event.Member, User: "carol", Ends: true},
+			"",
 		},
 		{
 			"removed",
@@ -57,22 +60,26 @@ func TestEvent(t *testing.T) {
 				Seq: 10, Kind: chatv1.EventKind_EVENT_KIND_MEMBER, UserId: "carol",
 				MemberChange: chatv1.MemberChange_MEMBER_CHANGE_REMOVED,
 			},
-			event.Event{Seq: 10, Kind: event.Member, User: "carol", Ends: true}, "",
+			event.Event{Seq: 10, Kind: event.Member, User: "carol", Ends: true},
+			"",
 		},
 		{
 			"state",
 			&chatv1.Event{Kind: chatv1.EventKind_EVENT_KIND_READ, MessageId: "r1", UserId: "bob"},
-			event.Event{Kind: "READ", MessageID: "r1", User: "bob"}, "",
+			event.Event{Kind: "READ", MessageID: "r1", User: "bob"},
+			"",
 		},
 		{
 			"newer than this gateway",
 			&chatv1.Event{Seq: 11, Kind: 999, Json: []byte(`{"event":"PINNED"}`)},
-			event.Event{Seq: 11, Kind: "PINNED"}, `{"event":"PINNED"}`,
+			event.Event{Seq: 11, Kind: "PINNED"},
+			`{"event":"PINNED"}`,
 		},
 		{
 			"newer and unreadable",
 			&chatv1.Event{Seq: 12, Kind: 999, Json: []byte(`{`)},
-			event.Event{Seq: 12}, `{`,
+			event.Event{Seq: 12},
+			`{`,
 		},
 	}
 	for _, test := range tests {
