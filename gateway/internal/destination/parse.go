@@ -1,6 +1,7 @@
 package destination
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -24,26 +25,14 @@ func ParseSend(s string) (Destination, error) {
 	if err := check(s, offeredSend); err != nil {
 		return Destination{}, err
 	}
-	switch s {
-	case "/app/user/status":
-		return Destination{Kind: UserStatus}, nil
-	case "/app/user/token":
-		return Destination{Kind: UserToken}, nil
+	if kind, room := matchSend(s); kind != 0 {
+		return withRoom(kind, room)
 	}
-	rest, ok := strings.CutPrefix(s, appRoom)
-	if !ok {
-		return Destination{}, refuseSend(s)
+	if kind, _ := matchSubscribe(s); kind != 0 {
+		return Destination{}, fmt.Errorf("clients subscribe to %s and do not send to it; SEND is offered to: %s",
+			quote(s), offeredSend)
 	}
-	id, verb, ok := strings.Cut(rest, "/")
-	kind := kindOf(verb)
-	if !ok || kind == 0 {
-		return Destination{}, refuseSend(s)
-	}
-	room, err := parseRoom(id)
-	if err != nil {
-		return Destination{}, err
-	}
-	return Destination{Kind: kind, Room: room}, nil
+	return Destination{}, fmt.Errorf("there is no destination %s to send to; offered: %s", quote(s), offeredSend)
 }
 
 // ParseSubscribe is ParseSend for SUBSCRIBE.
@@ -51,21 +40,46 @@ func ParseSubscribe(s string) (Destination, error) {
 	if err := check(s, offeredSubscribe); err != nil {
 		return Destination{}, err
 	}
+	if kind, room := matchSubscribe(s); kind != 0 {
+		return withRoom(kind, room)
+	}
+	if kind, _ := matchSend(s); kind != 0 {
+		return Destination{}, fmt.Errorf("clients send to %s and do not subscribe to it; SUBSCRIBE is offered to: %s",
+			quote(s), offeredSubscribe)
+	}
+	return Destination{}, fmt.Errorf("there is no destination %s to subscribe to; offered: %s",
+		quote(s), offeredSubscribe)
+}
+
+// matchSend returns the kind, 0 for none, and what stands where the room id should.
+func matchSend(s string) (kind Kind, room string) {
+	switch s {
+	case "/app/user/status":
+		return UserStatus, ""
+	case "/app/user/token":
+		return UserToken, ""
+	}
+	rest, ok := strings.CutPrefix(s, appRoom)
+	if !ok {
+		return 0, ""
+	}
+	room, verb, _ := strings.Cut(rest, "/")
+	return kindOf(verb), room
+}
+
+// matchSubscribe is matchSend for SUBSCRIBE.
+func matchSubscribe(s string) (kind Kind, room string) {
 	switch s {
 	case "/user/queue/messages":
-		return Destination{Kind: Inbox}, nil
+		return Inbox, ""
 	case "/user/queue/errors":
-		return Destination{Kind: Errors}, nil
+		return Errors, ""
 	}
-	id, ok := strings.CutPrefix(s, topic)
-	if !ok || strings.Contains(id, "/") {
-		return Destination{}, refuseSubscribe(s)
+	room, ok := strings.CutPrefix(s, topic)
+	if !ok || strings.Contains(room, "/") {
+		return 0, ""
 	}
-	room, err := parseRoom(id)
-	if err != nil {
-		return Destination{}, err
-	}
-	return Destination{Kind: RoomTopic, Room: room}, nil
+	return RoomTopic, room
 }
 
 func kindOf(verb string) Kind {
@@ -80,10 +94,23 @@ func kindOf(verb string) Kind {
 	return 0
 }
 
+// withRoom completes a destination with its room, if its kind has one.
+func withRoom(kind Kind, text string) (Destination, error) {
+	switch kind {
+	case RoomSend, RoomRead, RoomTyping, RoomTopic:
+		room, err := parseRoom(text)
+		if err != nil {
+			return Destination{}, err
+		}
+		return Destination{Kind: kind, Room: room}, nil
+	}
+	return Destination{Kind: kind}, nil
+}
+
 // parseRoom reads a room id in its one spelling, so that no two texts name one room.
 func parseRoom(id string) (int64, error) {
 	if id == "" {
-		return 0, fmt.Errorf("the destination names no chat room: put the room's id, a positive decimal number, in its place")
+		return 0, errors.New("the destination names no chat room: put the room's id, a positive decimal number, in its place")
 	}
 	var room int64
 	for i := 0; i < len(id); i++ {
@@ -105,17 +132,6 @@ func check(s, offered string) error {
 		return fmt.Errorf("the destination is %d bytes long, more than %d; offered: %s", len(s), maxLength, offered)
 	}
 	return nil
-}
-
-func refuseSend(s string) error {
-	if _, err := ParseSubscribe(s); err == nil {
-		return fmt.Errorf("clients subscribe to %s and do not send to it; SEND is offered to: %s", quote(s), offeredSend)
-	}
-	return fmt.Errorf("there is no destination %s to send to; offered: %s", quote(s), offeredSend)
-}
-
-func refuseSubscribe(s string) error {
-	return fmt.Errorf("there is no destination %s to subscribe to; offered: %s", quote(s), offeredSubscribe)
 }
 
 // quote makes text of a client harmless and short.
