@@ -140,6 +140,6 @@ export class FrameLog {
 function clean(raw) {
   return raw
     .replace(/^(Authorization|token|passcode):.*$/gim, "$1:(hidden)")
-    .replaceAll("\0", "␀")
+    .replaceAll("\0", "^@")
     .trimEnd();
 }
