@@ -46,7 +46,7 @@ func createRoom(ctx context.Context, tx pgx.Tx, ask chat.NewRoom) (chat.Room, bo
 	batch.Queue(`INSERT INTO rooms (room_id, name, listing_id, direct, created_by, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6)`, id, ask.Name, ask.ListingID, ask.Direct(), ask.MemberIDs[0], at)
 	batch.Queue(`INSERT INTO members (room_id, user_id, role, joined_at, read_seq)
-		SELECT $1, u, CASE WHEN u = $3 THEN $4 ELSE $5 END::smallint, $6, 0 FROM unnest($2::text[]) u`,
+		SELECT $1, u, CASE WHEN u = $3 THEN $4::smallint ELSE $5::smallint END, $6, 0 FROM unnest($2::text[]) u`,
 		id, ask.MemberIDs, ask.MemberIDs[0], int16(chat.RoleOwner), int16(chat.RoleMember), at)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return chat.Room{}, false, err
