@@ -1,0 +1,207 @@
+package ws_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fliliy/chat/gateway/internal/transport"
+	"github.com/fliliy/chat/gateway/internal/transport/ws"
+)
+
+// All messages of one call leave in one system call.
+func TestWriteGathers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{})
+	w := dialWire(t, r)
+	conn := r.accepted(t).conn
+	before := r.writes.Load()
+
+	messages := make([][]byte, 100)
+	for i := range messages {
+		messages[i] = fmt.Appendf(nil, "MESSAGE\n\n%d %s", i, strings.Repeat("x", 2*i)) // 7-bit and 16-bit lengths
+	}
+	if err := conn.Write(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range messages {
+		first, payload, err := w.read()
+		if err != nil || first != fin|opText || string(payload) != string(want) {
+			t.Fatalf("frame %d: %x %q, %v", i, first, payload, err)
+		}
+	}
+	if n := r.writes.Load() - before; n != 1 {
+		t.Errorf("%d system calls for 100 messages of 15 KB, want 1", n)
+	}
+}
+
+func TestWriteTextOrBinary(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{})
+	w := dialWire(t, r)
+	conn := r.accepted(t).conn
+	messages := [][]byte{[]byte("\n"), []byte("你好\x00"), {0xff, 0}, []byte("cut \xe4\xbd"), []byte(strings.Repeat("é", 40_000))}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := conn.Write(context.Background(), messages); err != nil {
+			t.Errorf("Write: %v", err)
+		}
+	})
+	for i, want := range []byte{opText, opText, opBinary, opBinary, opText} {
+		first, payload, err := w.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first != fin|want || string(payload) != string(messages[i]) {
+			t.Errorf("message %d came with %x and %d bytes, want %x and %d", i, first, len(payload), fin|want, len(messages[i]))
+		}
+	}
+	wg.Wait()
+}
+
+// A peer that does not read blocks a writer no longer than the time-out, and does not keep it from closing.
+func TestWriteToADeadPeer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{WriteTimeout: 50 * time.Millisecond})
+	dialWire(t, r) // never reads
+	s := r.accepted(t)
+	_, end := reading(t, s)
+	var err error
+	for err == nil {
+		err = s.conn.Write(context.Background(), [][]byte{make([]byte, 1<<20)})
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Write = %v, want a time-out", err)
+	}
+	if err := end(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Read ended with %v, want the writer's time-out", err)
+	}
+	if err := s.conn.Close(transport.CloseTryLater, "slow"); err != nil {
+		t.Errorf("Close after the end: %v", err)
+	}
+}
+
+func TestWriteHeedsTheContextsDeadline(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{WriteTimeout: time.Hour})
+	dialWire(t, r)
+	conn := r.accepted(t).conn
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var err error
+	for err == nil {
+		err = conn.Write(ctx, [][]byte{make([]byte, 1<<20)})
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Write = %v, want a time-out", err)
+	}
+}
+
+// Closing a connection whose writer is stuck waits for nobody but the lingering time.
+func TestCloseWhileAWriteIsStuck(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{WriteTimeout: time.Hour})
+	dialWire(t, r)
+	s := r.accepted(t)
+	stuck := make(chan error, 1)
+	progress := make(chan struct{}, 1)
+	go func() {
+		for {
+			if err := s.conn.Write(context.Background(), [][]byte{make([]byte, 1<<20)}); err != nil {
+				stuck <- err
+				return
+			}
+			select {
+			case progress <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	<-progress
+	closed := make(chan struct{})
+	go func() {
+		_ = s.conn.Close(transport.CloseTryLater, "slow consumer")
+		close(closed)
+	}()
+	for range 2 {
+		select {
+		case err := <-stuck:
+			if codeOf(err) != transport.CloseTryLater {
+				t.Errorf("Write ended with %v, want code 1013", err)
+			}
+		case <-closed:
+			closed = nil
+		case <-time.After(patience):
+			t.Fatal("Write or Close still waits")
+		}
+	}
+}
+
+func TestWriteAfterTheClientsClose(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{})
+	w := dialWire(t, r)
+	s := r.accepted(t)
+	_, end := reading(t, s)
+	w.send(t, frame(fin|opClose, "\x03\xe8bye"))
+	if codeOf(end()) != 1000 {
+		t.Fatalf("Read ended with %v", end())
+	}
+	if err := s.conn.Write(t.Context(), [][]byte{[]byte("late")}); codeOf(err) != 1000 {
+		t.Errorf("Write = %v, want the client's close", err)
+	}
+}
+
+// A session that panics takes its own connection down, with 1011, and nothing else.
+func TestPanicClosesOneConnection(t *testing.T) {
+	t.Parallel()
+	var first sync.Once
+	r := newRig(t, ws.Options{Serve: func(_ context.Context, c *ws.Conn, _ ws.Handshake) {
+		first.Do(func() { panic("a bug") })
+		_ = c.Write(context.Background(), [][]byte{[]byte("fine")})
+	}})
+	if code := dialWire(t, r).closeCode(t); code != transport.CloseInternal {
+		t.Errorf("close code %d after a panic, want 1011", code)
+	}
+	w := dialWire(t, r)
+	if _, payload, err := w.read(); err != nil || string(payload) != "fine" {
+		t.Errorf("the next connection got %q, %v", payload, err)
+	}
+	if code := w.closeCode(t); code != transport.CloseNormal {
+		t.Errorf("close code %d after Serve returned, want 1000", code)
+	}
+}
+
+// The context of connections is the one of Options, not the request's, which ends with the upgrade.
+func TestContextOutlivesTheRequest(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "mine"))
+	seen := make(chan error, 1)
+	r := newRig(t, ws.Options{Context: ctx, Serve: func(ctx context.Context, c *ws.Conn, _ ws.Handshake) {
+		if ctx.Value(key{}) != "mine" {
+			t.Error("Serve got another context")
+		}
+		_, err := c.Read(ctx)
+		if err == nil {
+			_, err = c.Read(ctx)
+		}
+		seen <- err
+	}})
+	w := dialWire(t, r)
+	w.send(t, frame(fin|opText, "x"))
+	cancel()
+	select {
+	case err := <-seen:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Read = %v, want context.Canceled", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Read has not ended with the context")
+	}
+}
