@@ -52,7 +52,8 @@ func (d *Decoder) findEnd(octets []byte) (int, *Error) {
 		case !mayHaveBody(at.command) && at.length == 0:
 			return -1, unwantedBody(at.command)
 		}
-		return -1, malformed("bad content-length", "the body does not end after the %d octets that content-length says", at.length)
+		return -1, malformed("bad content-length",
+			"the body does not end after the %d octets that content-length says", at.length)
 	}
 	at.skipClean(octets)
 	if at.clean-at.body > d.limits.MaxBody {

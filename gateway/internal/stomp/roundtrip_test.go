@@ -80,9 +80,10 @@ func TestRoundTrip(t *testing.T) {
 	field := rapid.Custom(func(t *rapid.T) stomp.Field {
 		return stomp.Field{Key: key.Draw(t, "key"), Value: text.Draw(t, "value")}
 	})
+	command := rapid.SampledFrom([]string{"SEND", "MESSAGE", "ERROR", "RECEIPT", "CONNECT", "STOMP", "CONNECTED"})
 	rapid.Check(t, func(t *rapid.T) {
 		f := stomp.Frame{
-			Command: rapid.SampledFrom([]string{"SEND", "MESSAGE", "ERROR", "RECEIPT", "CONNECT", "STOMP", "CONNECTED"}).Draw(t, "command"),
+			Command: command.Draw(t, "command"),
 			Header:  rapid.SliceOfN(field, 0, 6).Draw(t, "header"),
 		}
 		if f.Command == "SEND" || f.Command == "MESSAGE" || f.Command == "ERROR" {
