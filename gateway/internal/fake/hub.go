@@ -59,6 +59,9 @@ func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq
 func (h *Hub) Unsubscribe(log event.Log, sink event.Sink) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.joined[log]) == 0 {
+		return
+	}
 	h.joined[log] = slices.DeleteFunc(h.joined[log], func(m member) bool { return m.sink == sink })
 }
 
@@ -92,6 +95,9 @@ func (h *Hub) Deliver(log event.Log, e *event.Event) {
 func (h *Hub) Evict(log event.Log, user string, cause *event.Error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.joined[log]) == 0 {
+		return
+	}
 	h.joined[log] = slices.DeleteFunc(h.joined[log], func(m member) bool {
 		if m.user != user {
 			return false

@@ -17,6 +17,7 @@ type Config struct {
 	Limits          stomp.Limits  // of the frames after it
 	Subscriptions   int           // open at the same time
 	Window          int           // frames whose outcome is outstanding; when full, the session reads no further
+	AnswerTimeout   time.Duration // the longest that the session waits for outcomes before it reads on
 	SendQueue       int           // bytes that wait for a slow client, before the session ends
 	SendTimeout     time.Duration // the longest that a client may take no bytes at all, while some wait
 	Linger          time.Duration // for the last frames, once it is clear that the session ends
@@ -47,6 +48,7 @@ func DefaultConfig() Config {
 		Limits:          stomp.DefaultLimits,
 		Subscriptions:   128,
 		Window:          256,
+		AnswerTimeout:   15 * time.Second,
 		SendQueue:       512 << 10,
 		SendTimeout:     9 * time.Second,
 		Linger:          time.Second,

@@ -33,6 +33,9 @@ type client struct {
 	expires time.Time
 	drain   context.CancelFunc
 	done    chan struct{}
+
+	settled int  // submissions answered so far
+	stalled bool // the client takes no bytes
 }
 
 // run runs a test against a session. Before it starts, setup may change what the session is made of.

@@ -58,6 +58,7 @@ type clock struct {
 	connectBy  time.Time // zero, like all of these, where it does not apply
 	expires    time.Time // the user's token
 	outcomesBy time.Time // then the session ends although some are outstanding
+	answeredBy time.Time // what the reader waits for
 	writtenBy  time.Time // the write that is under way
 	closeBy    time.Time // then the connection is closed although something is queued
 
@@ -92,12 +93,12 @@ func (c *clock) next(ending bool) time.Time {
 	if ending {
 		return c.closeBy
 	}
-	times := [...]time.Time{c.connectBy, c.expires, c.outcomesBy, c.writtenBy, {}, {}}
+	times := [...]time.Time{c.connectBy, c.expires, c.outcomesBy, c.answeredBy, c.writtenBy, {}, {}}
 	if c.beatEvery > 0 {
-		times[4] = c.lastOut.Add(c.beatEvery)
+		times[5] = c.lastOut.Add(c.beatEvery)
 	}
 	if c.silenceMax > 0 {
-		times[5] = c.lastIn.Add(c.silenceMax)
+		times[6] = c.lastIn.Add(c.silenceMax)
 	}
 	var earliest time.Time
 	for _, t := range times {
@@ -162,6 +163,10 @@ func (s *session) endIfDue(now time.Time) {
 		s.tooSlow("this client took no bytes for too long")
 	case passed(c.outcomesBy, now):
 		s.finish(s.last)
+	case passed(c.answeredBy, now):
+		s.timeUp(refusal(&event.Error{
+			Code: event.Unavailable, Message: "the chat service does not answer; connect again and repeat what got no answer",
+		}, ""))
 	case passed(c.expires, now):
 		s.timeUp(&failure{
 			code: event.TokenExpired, close: transport.ClosePolicy, message: string(event.TokenExpired),

@@ -385,3 +385,16 @@ func TestTokenExpiry(t *testing.T) {
 		})
 	})
 }
+
+func TestAServiceThatNeverAnswersEndsTheWait(t *testing.T) {
+	t.Parallel()
+	run(t, holdAnswers, func(c *client) {
+		c.connect("1.2")
+		c.send(sendTo1("r1") + frame("SUBSCRIBE", "id:1", topic1))
+		c.pass(c.cfg.AnswerTimeout - 1)
+		c.expectClose(0)
+		c.pass(1)
+		c.expect("ERROR message:UNAVAILABLE code:UNAVAILABLE")
+		c.expectClose(transport.CloseTryLater)
+	})
+}

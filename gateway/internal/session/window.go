@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/event"
@@ -58,8 +59,15 @@ func (s *session) barrier() bool {
 	return s.awaitWindow(0)
 }
 
-// awaitWindow waits until at most n frames are in the window. Call it under mu.
+// awaitWindow waits until at most n frames are in the window, but not for ever: the reader does not notice that its
+// client is gone meanwhile. Call it under mu.
 func (s *session) awaitWindow(n int) bool {
+	if len(s.window) <= n {
+		return s.isAlive()
+	}
+	s.clock.answeredBy = time.Now().Add(s.cfg.AnswerTimeout)
+	s.rearm()
+	defer func() { s.clock.answeredBy = time.Time{} }()
 	for len(s.window) > n && s.isAlive() {
 		s.changed.Wait()
 	}
