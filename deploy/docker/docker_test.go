@@ -3,6 +3,7 @@ package docker_test
 import (
 	"debug/elf"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -65,9 +66,12 @@ func checkRuns(t *testing.T, binary string) {
 	}
 }
 
-var goImage = regexp.MustCompile(`^golang:(\d+\.\d+\.\d+)-bookworm AS build$`)
+var (
+	goImage = regexp.MustCompile(`^golang:(\d+\.\d+)\.\d+-bookworm AS build$`)
+	goWork  = regexp.MustCompile(`(?m)^go (\d+\.\d+)\.\d+$`)
+)
 
-// Both are built with the Go release that tests run on, or a newer one, and end in the same small image without root.
+// Both are built with a full release of the Go that the workspace names, and end in the same small image without root.
 func TestStages(t *testing.T) {
 	t.Parallel()
 	for _, name := range services {
@@ -77,8 +81,9 @@ func TestStages(t *testing.T) {
 			if len(stages) != 2 {
 				t.Fatalf("%d stages, want build and image", len(stages))
 			}
-			if from := stages[0][0].rest; !goImage.MatchString(from) {
-				t.Errorf("build stage from %q, want a full release of golang on bookworm", from)
+			from, wanted := goImage.FindStringSubmatch(stages[0][0].rest), goWork.FindStringSubmatch(readRoot(t, "go.work"))
+			if from == nil || wanted == nil || from[1] != wanted[1] {
+				t.Errorf("build stage from %q, want a full release of golang on bookworm, as go.work: %q", from, wanted)
 			}
 			want := []step{
 				{"FROM", "gcr.io/distroless/static-debian12:nonroot"},
@@ -101,6 +106,15 @@ func TestStages(t *testing.T) {
 			}
 		})
 	}
+}
+
+func readRoot(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 func checkExec(t *testing.T, name string, step step) {
