@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"reflect"
@@ -61,6 +62,15 @@ type Log struct {
 	Level slog.Level `env:"LEVEL"`
 	// Format is json or text.
 	Format string `env:"FORMAT"`
+}
+
+// Logger returns a logger that writes as configured.
+func (l Log) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.Level}
+	if l.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 // Default returns the defaults. DatabaseURL has none: a service must not store messages in a place nobody chose.

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/fliliy/chat/chatsvc"
+	"github.com/fliliy/chat/chatsvc/config"
+)
+
+var commands = map[string]func(context.Context, config.Config, io.Writer) error{
+	"serve": serve, "migrate": migrate, "check-config": checkConfig, "check-health": checkHealth,
+}
+
+func serve(ctx context.Context, cfg config.Config, _ io.Writer) error {
+	logger := cfg.Log.Logger(os.Stderr).With("version", chatsvc.Version())
+	service, err := chatsvc.New(cfg, chatsvc.WithLogger(logger))
+	if err != nil {
+		return err
+	}
+	return service.Run(ctx)
+}
+
+func migrate(ctx context.Context, cfg config.Config, out io.Writer) error {
+	if err := chatsvc.Migrate(ctx, cfg); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, "the schema is up to date")
+	return err
+}
+
+func checkConfig(_ context.Context, cfg config.Config, out io.Writer) error {
+	slog.New(slog.NewTextHandler(out, nil)).Info("the configuration is valid", "config", cfg)
+	return nil
+}
+
+func checkHealth(ctx context.Context, cfg config.Config, out io.Writer) error {
+	if err := chatsvc.CheckHealth(ctx, cfg); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, "serving")
+	return err
+}
+
+func version(out io.Writer) error {
+	_, err := fmt.Fprintln(out, chatsvc.Version())
+	return err
+}

@@ -1,0 +1,97 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
+	"github.com/fliliy/chat/chatsvc/internal/metrics"
+	"github.com/fliliy/chat/chatsvc/internal/wire"
+	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
+)
+
+// relayService is for gateways, which have proved who each user is.
+type relayService struct {
+	chatv1.UnimplementedRelayServiceServer
+	messages *chat.Messages
+	marks    *chat.Marks
+	logs     *chat.Logs
+	faults   *faults
+	metrics  metrics.Counter
+	done     prometheus.Counter // of commands that took effect
+	opts     Options
+
+	stopping      <-chan struct{}
+	marksUnderWay chan struct{} // holds a token per read mark or typing notice that runs
+}
+
+func (s *relayService) Subscribe(
+	ctx context.Context, in *chatv1.SubscribeRequest,
+) (*chatv1.SubscribeResponse, error) {
+	log, err := logRef(in.GetLog())
+	if err != nil {
+		return nil, err
+	}
+	if err := chat.ValidUserID(in.GetUserId()); err != nil {
+		return nil, err
+	}
+	lastSeq := int64(-1)
+	if in.LastSeq != nil {
+		lastSeq = in.GetLastSeq()
+		if lastSeq < 0 {
+			return nil, invalid("last_seq cannot be negative: leave it out to start from now on")
+		}
+	}
+	snapshot, err := s.logs.Subscribe(ctx, in.GetUserId(), log, lastSeq)
+	if err != nil {
+		return nil, err
+	}
+	return snapshotOf(&snapshot), nil
+}
+
+// snapshotOf writes a snapshot; what does not fit becomes part of the gap, as the newest events are the ones wanted.
+func snapshotOf(s *chat.Snapshot) *chatv1.SubscribeResponse {
+	out := &chatv1.SubscribeResponse{
+		HeadSeq: s.Head, Events: newestFitting(wire.Events(s.Events)), GapFromSeq: s.GapFrom, GapToSeq: s.GapTo,
+	}
+	if left := len(s.Events) - len(out.GetEvents()); left > 0 {
+		if out.GapFromSeq == 0 {
+			out.GapFromSeq = s.Events[0].Seq
+		}
+		out.GapToSeq = s.Events[left-1].Seq
+	}
+	return out
+}
+
+func (s *relayService) ReadLog(ctx context.Context, in *chatv1.ReadLogRequest) (*chatv1.ReadLogResponse, error) {
+	log, err := logRef(in.GetLog())
+	if err != nil {
+		return nil, err
+	}
+	events, head, err := s.logs.Read(ctx, log, in.GetAfterSeq(), in.GetUpToSeq())
+	if err != nil {
+		return nil, err
+	}
+	return &chatv1.ReadLogResponse{Events: oldestFitting(wire.Events(events)), HeadSeq: head}, nil
+}
+
+func (s *relayService) ReadHeads(ctx context.Context, in *chatv1.ReadHeadsRequest) (*chatv1.ReadHeadsResponse, error) {
+	logs := make([]chat.LogRef, len(in.GetLogs()))
+	for i, name := range in.GetLogs() {
+		log, err := logRef(name)
+		if err != nil {
+			return nil, err
+		}
+		logs[i] = log
+	}
+	heads, err := s.logs.Heads(ctx, logs)
+	if err != nil {
+		return nil, err
+	}
+	out := &chatv1.ReadHeadsResponse{Heads: make([]*chatv1.LogHead, len(heads))}
+	for i, head := range heads {
+		out.Heads[i] = &chatv1.LogHead{Log: in.GetLogs()[i], Seq: head.Seq}
+	}
+	return out, nil
+}
