@@ -87,7 +87,8 @@ type Sink interface {
 	// copy of a room's events to the inbox of a session that has subscribed the room itself.
 	Session() string
 	// Deliver queues an event for the client. Events come in order of seq, without holes and doubles. A sink that
-	// cannot take it ends its session by itself.
+	// cannot take it ends its session by itself. Live copies, on an inbox, carry the seq of their room's log and stand
+	// outside the inbox's own order. The event is kept as long as the sink likes, and never changed.
 	Deliver(e *Event)
 	// End says that the subscription is over because its user lost access; nothing is delivered after it.
 	End(cause *Error)

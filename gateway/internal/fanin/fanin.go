@@ -65,7 +65,7 @@ type Fanin struct {
 	heads   *lane
 	flusher flusher
 	seed    maphash.Seed
-	status  chan nats.Status // says that the connection stands, for the first time or again
+	status  chan nats.Status // the connection stands, or has broken
 }
 
 // New makes a fan-in on a connection of its own, best made with ConnOptions: Run sets the connection's handlers. The
@@ -77,7 +77,7 @@ func New(nc *nats.Conn, options Options) *Fanin {
 		options: o,
 		flusher: flusher{nc: nc, timeout: o.Timeout},
 		seed:    maphash.MakeSeed(),
-		status:  nc.StatusChanged(nats.CONNECTED),
+		status:  nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING),
 		heads:   newLane(o.Queue),
 	}
 	for range o.Lanes {

@@ -32,11 +32,7 @@ func TestServerRestart(t *testing.T) {
 	startServer(t, port)
 	eventually(t, "ready again", func() bool { return r.Ready(t.Context()) == nil })
 	eventually(t, "the publisher is back", func() bool { return r.publisher.IsConnected() })
-	// The resync after the return comes when the interests are live again.
-	for len(r.hub.resyncs) > 0 {
-		<-r.hub.resyncs
-	}
-	r.add(t, event.Log{Room: 3}) // a round trip
+	r.add(t, event.Log{Room: 3})
 	for id := int64(1); id <= 3; id++ {
 		r.publishEvent(t, id, 1)
 		if d := r.hub.next(t); d.log.Room != id {
@@ -45,7 +41,7 @@ func TestServerRestart(t *testing.T) {
 	}
 }
 
-// The resync after a reconnect is the reconnect's own, not the poll's.
+// The resyncs at the break and after the reconnect are not the poll's.
 func TestReconnectResyncs(t *testing.T) {
 	t.Parallel()
 	s, url := startServer(t, -1)
@@ -53,10 +49,12 @@ func TestReconnectResyncs(t *testing.T) {
 	r.add(t, event.Log{Room: 1})
 	port := portOf(t, s)
 	stopServer(s)
+	r.hub.wantResync(t)
 	startServer(t, port)
 	r.hub.wantResync(t)
-	eventually(t, "the publisher is back", func() bool { return r.publisher.IsConnected() })
-	r.publishEvent(t, 1, 1) // live when the hub is told to resync, or nothing would come
+	eventually(t, "ready again", func() bool { return r.Ready(t.Context()) == nil && r.publisher.IsConnected() })
+	r.add(t, event.Log{Room: 2}) // a round trip
+	r.publishEvent(t, 1, 1)
 	r.hub.next(t)
 }
 
@@ -72,9 +70,29 @@ func TestStartsWithoutServer(t *testing.T) {
 	}
 	startServer(t, port)
 	r.hub.wantResync(t)
-	eventually(t, "the publisher is there", func() bool { return r.publisher.IsConnected() })
+	eventually(t, "ready", func() bool { return r.Ready(t.Context()) == nil && r.publisher.IsConnected() })
+	r.add(t, event.Log{Room: 2}) // a round trip
 	r.publishEvent(t, 1, 1)
 	r.hub.next(t)
+}
+
+// A partition in which packets vanish (RELIABILITY row 5): noticed by pings, bridged by the poll.
+func TestBlackHole(t *testing.T) {
+	t.Parallel()
+	_, url := startServer(t, -1)
+	r := start(t, url, fanin.Options{Poll: 10 * time.Millisecond})
+	r.add(t, event.Log{Room: 1})
+	r.cut.Store(true)
+	eventually(t, "not ready behind a black hole", func() bool { return r.Ready(t.Context()) != nil })
+	r.hub.wantResync(t)
+	r.hub.wantResync(t)
+	r.cut.Store(false)
+	eventually(t, "ready again", func() bool { return r.Ready(t.Context()) == nil })
+	r.add(t, event.Log{Room: 2}) // a round trip
+	r.publishEvent(t, 1, 1)
+	if d := r.hub.next(t); d.log.Room != 1 {
+		t.Errorf("delivered %v, want room 1", d.log)
+	}
 }
 
 func TestClosedConnection(t *testing.T) {

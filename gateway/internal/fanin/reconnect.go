@@ -10,7 +10,7 @@ import (
 )
 
 // ConnOptions are how a fan-in's connection is to be made: it never gives up, starts without a server, notices within
-// 5 s that a server is silently gone, and comes back soon but not together with all others.
+// 4 s that a server is silently gone, and comes back soon but not together with all others.
 func ConnOptions() []nats.Option {
 	return []nats.Option{
 		nats.Name("fliliy-gateway"),
@@ -19,7 +19,7 @@ func ConnOptions() []nats.Option {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond),
-		nats.PingInterval(1500 * time.Millisecond),
+		nats.PingInterval(1200 * time.Millisecond),
 		nats.MaxPingsOutstanding(2),
 		nats.FlusherTimeout(3 * time.Second),
 		nats.ReconnectOnFlusherError(),
@@ -54,15 +54,18 @@ func (f *Fanin) clearHandlers() {
 	f.nc.SetErrorHandler(nil)
 }
 
-// watch has the hub resync each time the connection stands (again) and, while NATS is away, again and again: the poll that keeps chats
-// going.
+// watch has the hub resync when the connection breaks (what was on its way is lost), while it is away again and again
+// (the poll that keeps chats going), and when it stands, for the first time or again.
 func (f *Fanin) watch(ctx context.Context, hub Hub) {
 	ticker := time.NewTicker(f.options.Poll)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-f.status:
-			f.resyncAfterReconnect(ctx, hub)
+		case status := <-f.status:
+			if status == nats.CONNECTED {
+				f.awaitInterests(ctx)
+			}
+			hub.Resync()
 		case <-ticker.C:
 			if !f.nc.IsConnected() {
 				hub.Resync()
@@ -73,15 +76,14 @@ func (f *Fanin) watch(ctx context.Context, hub Hub) {
 	}
 }
 
-// resyncAfterReconnect waits until the server knows the interests again: an event published after the heads were read,
-// and before that, would be missed. If the connection breaks again, its next return brings us back here.
-func (f *Fanin) resyncAfterReconnect(ctx context.Context, hub Hub) {
+// awaitInterests waits until the server knows the interests again: an event that is published before that, and after
+// the heads were read, would be missed. If the connection breaks again meanwhile, its return brings us back here.
+func (f *Fanin) awaitInterests(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, f.options.Timeout)
 	defer cancel()
-	if err := f.flusher.flush(ctx); err != nil && ctx.Err() == nil {
-		f.options.Logger.Warn("NATS does not answer after a reconnect", slog.Any("error", err))
+	if err := f.flusher.flush(ctx); err != nil {
+		f.options.Logger.Warn("NATS does not answer on a new connection", slog.Any("error", err))
 	}
-	hub.Resync()
 }
 
 // overflow returns what a lane calls when it may have lost messages.

@@ -3,6 +3,7 @@ package fanin_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -66,26 +67,42 @@ type rig struct {
 	conn      *nats.Conn
 	publisher *nats.Conn
 	trips     atomic.Int64 // round trips that conn asked the server for
+	cut       atomic.Bool  // conn's packets vanish
 }
 
-// Dial makes the fan-in's connection, and counts what goes over it.
+// Dial makes the fan-in's connection.
 func (r *rig) Dial(network, address string) (net.Conn, error) {
+	if r.cut.Load() {
+		return nil, errors.New("no way to the server")
+	}
 	c, err := net.DialTimeout(network, address, patience)
 	if err != nil {
 		return nil, err
 	}
-	return pingCounter{Conn: c, n: &r.trips}, nil
+	return wire{Conn: c, rig: r}, nil
 }
 
-// pingCounter counts the PINGs written to a connection.
-type pingCounter struct {
+// wire is a connection that counts the PINGs written to it, and can be cut without anybody being told.
+type wire struct {
 	net.Conn
-	n *atomic.Int64
+	rig *rig
 }
 
-func (c pingCounter) Write(p []byte) (int, error) {
-	c.n.Add(int64(bytes.Count(p, []byte("PING\r\n"))))
-	return c.Conn.Write(p)
+func (w wire) Write(p []byte) (int, error) {
+	if w.rig.cut.Load() {
+		return len(p), nil
+	}
+	w.rig.trips.Add(int64(bytes.Count(p, []byte("PING\r\n"))))
+	return w.Conn.Write(p)
+}
+
+func (w wire) Read(p []byte) (int, error) {
+	for {
+		n, err := w.Conn.Read(p)
+		if err != nil || !w.rig.cut.Load() {
+			return n, err
+		}
+	}
 }
 
 func start(t *testing.T, url string, options fanin.Options) *rig {
@@ -101,6 +118,7 @@ func startWith(t *testing.T, url string, options fanin.Options, hub *recorder) *
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx, r.hub) }()
+	eventually(t, "Run has begun", func() bool { return r.conn.NumSubscriptions() > 0 })
 	t.Cleanup(func() {
 		r.hub.release()
 		stop()
