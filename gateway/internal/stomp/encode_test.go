@@ -30,7 +30,7 @@ func TestAppendFrame(t *testing.T) {
 		{"dropped in 1.0", stomp.V10, stomp.Frame{Command: "MESSAGE", Header: nasty},
 			"MESSAGE\nk\\:a:\\receipt:1SEND\n\n\x00"},
 		{"dropped before CONNECT", 0, stomp.Frame{Command: "ERROR", Header: nasty}, "ERROR\nk\\:a:\\receipt:1SEND\n\n\x00"},
-		{"keys escaped in 1.2", stomp.V12, stomp.Frame{Command: "SEND", Header: badKeys}, 
+		{"keys escaped in 1.2", stomp.V12, stomp.Frame{Command: "SEND", Header: badKeys},
 			"SEND\n" + `a\cb:1` + "\n" + `a\nb:2` + "\n" + `a\rb:3` + "\n\n\x00"},
 		{"keys escaped in 1.1, those with CR left out", stomp.V11, stomp.Frame{Command: "SEND", Header: badKeys},
 			"SEND\n" + `a\cb:1` + "\n" + `a\nb:2` + "\n\n\x00"},
