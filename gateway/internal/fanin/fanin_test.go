@@ -20,6 +20,21 @@ import (
 	"github.com/fliliy/chat/proto/subject"
 )
 
+// Events other than messages.
+var (
+	removal = &chatv1.Event{
+		Seq: 8, Kind: chatv1.EventKind_EVENT_KIND_MEMBER, UserId: "bob", MessageId: "42-8",
+		MemberChange: chatv1.MemberChange_MEMBER_CHANGE_REMOVED, Json: []byte(`{"event":"MEMBER"}`),
+	}
+	notification = &chatv1.Event{
+		Seq: 3, Kind: chatv1.EventKind_EVENT_KIND_NOTIFICATION, UserId: "bob", MessageId: "7-3", Json: []byte(`{}`),
+	}
+	typing = &chatv1.Event{
+		Kind: chatv1.EventKind_EVENT_KIND_TYPING, UserId: "bob", MessageId: "42-t1", Json: []byte(`{}`),
+	}
+	newer = &chatv1.Event{Seq: 10, Kind: 99, UserId: "bob", MessageId: "42-10", Json: []byte(`{"event":"POLL"}`)}
+)
+
 func TestDelivers(t *testing.T) {
 	t.Parallel()
 	_, url := startServer(t, -1)
@@ -27,16 +42,6 @@ func TestDelivers(t *testing.T) {
 	room, inbox := event.Log{Room: 42}, event.Log{User: "ali ce.*>"}
 	r.add(t, room)
 	r.add(t, inbox)
-
-	removed := message(42, 8)
-	removed.Kind = chatv1.EventKind_EVENT_KIND_MEMBER
-	removed.MemberChange = chatv1.MemberChange_MEMBER_CHANGE_REMOVED
-	note := message(7, 3)
-	note.Kind = chatv1.EventKind_EVENT_KIND_NOTIFICATION
-	typing := message(42, 0)
-	typing.Kind = chatv1.EventKind_EVENT_KIND_TYPING
-	newer := message(42, 10)
-	newer.Kind, newer.Json = 99, []byte(`{"event":"POLL"}`)
 
 	for _, c := range []struct {
 		name     string
@@ -55,12 +60,12 @@ func TestDelivers(t *testing.T) {
 			log:      room, seqs: []int64{7, 9}, kind: event.Message, header: "\ndestination:/topic/chat/42\n",
 		},
 		{
-			name: "the end of a membership", subject: subject.Room(42), envelope: envelope(roomRef(42), removed),
+			name: "the end of a membership", subject: subject.Room(42), envelope: envelope(roomRef(42), removal),
 			log: room, seqs: []int64{8}, kind: event.Member, header: "\nevent:MEMBER\n", ends: true,
 		},
 		{
 			name: "state of a room", subject: subject.Room(42), envelope: envelope(roomRef(42), typing),
-			log: room, seqs: []int64{0}, kind: "TYPING", header: "\nmessage-id:42-0\n",
+			log: room, seqs: []int64{0}, kind: "TYPING", header: "\nmessage-id:42-t1\n",
 		},
 		{
 			name: "a kind that is newer than this gateway", subject: subject.Room(42),
@@ -68,8 +73,9 @@ func TestDelivers(t *testing.T) {
 			log:      room, seqs: []int64{10}, kind: "POLL", header: "\nevent:POLL\n",
 		},
 		{
-			name: "events of an inbox", subject: subject.User(inbox.User), envelope: envelope(userRef(inbox.User), note),
-			log: inbox, seqs: []int64{3}, kind: "NOTIFICATION", header: "\ndestination:/user/queue/messages\n",
+			name: "events of an inbox", subject: subject.User(inbox.User),
+			envelope: envelope(userRef(inbox.User), notification),
+			log:      inbox, seqs: []int64{3}, kind: "NOTIFICATION", header: "\ndestination:/user/queue/messages\n",
 		},
 		{
 			name: "a live copy", subject: subject.User(inbox.User), envelope: envelope(roomRef(5), message(5, 1)),
@@ -99,15 +105,19 @@ func TestDelivers(t *testing.T) {
 			}
 		})
 	}
-	t.Run("heads", func(t *testing.T) {
-		r.publish(t, subject.Heads, &chatv1.Heads{Heads: []*chatv1.LogHead{
-			{Log: roomRef(42), Seq: 9}, {Log: userRef("bob"), Seq: 2},
-		}})
-		want := []event.Head{{Log: event.Log{Room: 42}, Seq: 9}, {Log: event.Log{User: "bob"}, Seq: 2}}
-		if got := r.hub.next(t).heads; fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("heads %v, want %v", got, want)
-		}
-	})
+}
+
+func TestDeliversHeads(t *testing.T) {
+	t.Parallel()
+	_, url := startServer(t, -1)
+	r := start(t, url, fanin.Options{})
+	r.publish(t, subject.Heads, &chatv1.Heads{Heads: []*chatv1.LogHead{
+		{Log: roomRef(42), Seq: 9}, {Log: userRef("bob"), Seq: 2},
+	}})
+	want := []event.Head{{Log: event.Log{Room: 42}, Seq: 9}, {Log: event.Log{User: "bob"}, Seq: 2}}
+	if got := r.hub.next(t).heads; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("heads %v, want %v", got, want)
+	}
 }
 
 // A poison message is counted and dropped, and the good one after it arrives (RELIABILITY row 24).

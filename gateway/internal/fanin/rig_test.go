@@ -133,7 +133,8 @@ func startWith(t *testing.T, url string, options fanin.Options, hub *recorder) *
 
 func dial(t *testing.T, url string, more ...nats.Option) *nats.Conn {
 	t.Helper()
-	options := append(append(fanin.ConnOptions(), more...), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
+	options := append(fanin.ConnOptions(), more...)
+	options = append(options, nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
 	nc, err := nats.Connect(url, options...)
 	if err != nil {
 		t.Fatalf("connect to NATS: %v", err)
@@ -218,7 +219,9 @@ func newRecorder() *recorder {
 // newBlockedRecorder returns a recorder whose Deliver blocks until release, as a hub's must not.
 func newBlockedRecorder() *recorder {
 	return &recorder{
-		deliveries: make(chan delivery, 100_000), resyncs: make(chan struct{}, 100_000), gate: make(chan struct{}),
+		deliveries: make(chan delivery, 100_000),
+		resyncs:    make(chan struct{}, 100_000),
+		gate:       make(chan struct{}),
 	}
 }
 

@@ -8,23 +8,26 @@ import (
 	"github.com/fliliy/chat/gateway/internal/hub"
 )
 
+var inbox = event.Log{User: "alice"}
+
+// joinAs subscribes alice under the name of a session, which must work.
+func (r *rig) joinAs(t *testing.T, session string, log event.Log) *sink {
+	t.Helper()
+	s := newSink(session)
+	if err := r.Subscribe(t.Context(), "alice", log, -1, s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestDeliverCopy(t *testing.T) {
 	t.Parallel()
-	inbox := event.Log{User: "alice"}
-	join := func(t *testing.T, r *rig, session string, log event.Log) *sink {
-		t.Helper()
-		s := newSink(session)
-		if err := r.Subscribe(t.Context(), "alice", log, -1, s); err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
 	t.Run("goes to sessions that do not follow the room", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
-			phone, laptop := join(t, r, "phone", inbox), join(t, r, "laptop", inbox)
-			first := join(t, r, "laptop", room(1))
-			second := join(t, r, "laptop", room(1))
+			phone, laptop := r.joinAs(t, "phone", inbox), r.joinAs(t, "laptop", inbox)
+			first := r.joinAs(t, "laptop", room(1))
+			second := r.joinAs(t, "laptop", room(1))
 			r.DeliverCopy("alice", 1, newEvents(room(1), 1, 1))
 			wantSeqs(t, phone, 1)
 			wantSeqs(t, laptop)
@@ -40,7 +43,7 @@ func TestDeliverCopy(t *testing.T) {
 	t.Run("is in order and without doubles per room, apart from the inbox's own events", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
-			s := join(t, r, "phone", inbox)
+			s := r.joinAs(t, "phone", inbox)
 			r.DeliverCopy("alice", 1, newEvents(room(1), 7, 8))
 			r.DeliverCopy("alice", 1, newEvents(room(1), 8, 9))
 			r.DeliverCopy("alice", 1, newEvents(room(1), 6, 6))
@@ -52,7 +55,7 @@ func TestDeliverCopy(t *testing.T) {
 	t.Run("is remembered for a bounded number of rooms", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
-			s := join(t, r, "phone", inbox)
+			s := r.joinAs(t, "phone", inbox)
 			for id := int64(1); id <= 1000; id++ {
 				r.DeliverCopy("alice", id, newEvents(room(id), 1, 1))
 			}
@@ -65,11 +68,11 @@ func TestDeliverCopy(t *testing.T) {
 	t.Run("reaches nobody who is joining, gone, or another user", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
-			gone := join(t, r, "gone", inbox)
+			gone := r.joinAs(t, "gone", inbox)
 			r.Unsubscribe(inbox, gone)
 			r.DeliverCopy("alice", 1, newEvents(room(1), 1, 1))
 			r.store.onJoin = func(event.Log) { r.DeliverCopy("alice", 1, newEvents(room(1), 1, 1)) }
-			s := join(t, r, "phone", inbox)
+			s := r.joinAs(t, "phone", inbox)
 			r.DeliverCopy("bob", 1, newEvents(room(1), 1, 1))
 			synctest.Wait()
 			wantSeqs(t, gone)

@@ -43,6 +43,10 @@ func TestLostAccess(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestLostAccessOutOfStep(t *testing.T) {
+	t.Parallel()
 	t.Run("behind a hole waits for the hole", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
