@@ -80,7 +80,7 @@ func dialGoStomp(t *testing.T, url string, who person) *stomp.Conn {
 // subscribeGoStomp subscribes and returns once the subscription is live.
 func subscribeGoStomp(t *testing.T, conn *stomp.Conn, destination string) *stomp.Subscription {
 	t.Helper()
-	subscription, err := conn.Subscribe(destination, stomp.AckAuto, stomp.SubscribeOpt.Receipt)
+	subscription, err := conn.Subscribe(destination, stomp.AckAuto, stomp.SubscribeOpt.Header(frame.Receipt, "live"))
 	if err != nil {
 		t.Fatalf("go-stomp subscribe %s: %v", destination, err)
 	}

@@ -1,0 +1,275 @@
+// Package gateway is the facade of the edge service: it plugs the parts in internal/ together and runs them. Its
+// command and deploy call it. It decides nothing itself: rules of chats live in chatsvc, rules of STOMP in
+// internal/session.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+
+	"github.com/fliliy/chat/gateway/config"
+	"github.com/fliliy/chat/gateway/internal/auth"
+	"github.com/fliliy/chat/gateway/internal/edge"
+	"github.com/fliliy/chat/gateway/internal/fanin"
+	"github.com/fliliy/chat/gateway/internal/hub"
+	"github.com/fliliy/chat/gateway/internal/metrics"
+	"github.com/fliliy/chat/gateway/internal/presence"
+	"github.com/fliliy/chat/gateway/internal/relay"
+	"github.com/fliliy/chat/gateway/internal/rest"
+	"github.com/fliliy/chat/gateway/internal/session"
+	"github.com/fliliy/chat/gateway/internal/transport"
+	"github.com/fliliy/chat/gateway/internal/transport/ws"
+	"github.com/fliliy/chat/gateway/web"
+)
+
+// The ports, proved here once.
+var (
+	_ session.Conn          = (*ws.Conn)(nil)
+	_ session.Authenticator = (*auth.Verifier)(nil)
+	_ session.Hub           = (*hub.Hub)(nil)
+	_ session.Relay         = (*relay.Relay)(nil)
+	_ session.Presence      = (*presence.Presence)(nil)
+	_ hub.Interest          = (*fanin.Fanin)(nil)
+	_ hub.Logs              = (*relay.Relay)(nil)
+	_ fanin.Hub             = (*hub.Hub)(nil)
+	_ rest.Authenticator    = (*auth.Verifier)(nil)
+)
+
+// Gateway is one gateway. New makes it and takes its ports, Run runs it once.
+type Gateway struct {
+	cfg      config.Config
+	logger   *slog.Logger
+	edge     *edge.Server
+	relay    *relay.Relay
+	hub      *hub.Hub
+	fanin    *fanin.Fanin
+	presence *presence.Presence
+
+	chatsvc *grpc.ClientConn
+	nats    *nats.Conn
+	redis   *redis.Client
+
+	sessions *session.Factory
+	crowd    *crowd
+	drain    context.CancelFunc // tells all sessions to go
+	ready    chan struct{}
+}
+
+// New builds a gateway and listens, so that a taken port is an error here; it does not wait for NATS, Redis or
+// chatsvc, which may come later. The configuration has been validated by the caller. Run ends what New has begun.
+func New(cfg config.Config, opts ...Option) (*Gateway, error) {
+	o := options{logger: slog.New(slog.DiscardHandler), routes: map[string]http.Handler{}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	g := &Gateway{cfg: cfg, logger: o.logger, crowd: newCrowd(), ready: make(chan struct{})}
+	verifier, err := auth.NewHS256([]byte(cfg.JWT.Secret), auth.Options{
+		UserClaim: cfg.JWT.Claim, Issuer: cfg.JWT.Issuer, Audience: cfg.JWT.Audience, Leeway: cfg.JWT.Leeway,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := g.dial(); err != nil {
+		return nil, errors.Join(err, g.hangUp())
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	counts := metrics.New(registry)
+	g.assemble(verifier, counts)
+	g.edge, err = g.openDoor(&o, verifier, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	if err != nil {
+		return nil, errors.Join(err, g.hangUp())
+	}
+	return g, nil
+}
+
+// dial makes the connections to the other services. None of them blocks: each connects, and connects again, by itself.
+func (g *Gateway) dial() (err error) {
+	if g.chatsvc, err = relay.Dial(g.cfg.ChatsvcTarget, relay.DialOptions{}); err != nil {
+		return fmt.Errorf("chatsvc at %s: %w", g.cfg.ChatsvcTarget, err)
+	}
+	if g.redis, err = presence.Dial(g.cfg.RedisURL); err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	natsOptions := append(fanin.ConnOptions(), nats.Name("fliliy-gateway"))
+	if g.cfg.NATS.User != "" {
+		natsOptions = append(natsOptions, nats.UserInfo(g.cfg.NATS.User, g.cfg.NATS.Password))
+	}
+	if g.nats, err = nats.Connect(g.cfg.NATS.URL, natsOptions...); err != nil {
+		return fmt.Errorf("nats at %s: %w", g.cfg.Redacted().NATS.URL, err)
+	}
+	return nil
+}
+
+// hangUp closes what dial has made.
+func (g *Gateway) hangUp() error {
+	var failed error
+	if g.chatsvc != nil {
+		failed = g.chatsvc.Close()
+	}
+	if g.redis != nil {
+		failed = errors.Join(failed, g.redis.Close())
+	}
+	if g.nats != nil {
+		g.nats.Close()
+	}
+	return failed
+}
+
+// assemble makes the parts behind the sessions. The one circle of the house is closed in Run: hub asks fan-in for
+// interest, fan-in delivers to hub.
+func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
+	g.relay = relay.New(g.chatsvc, relay.Options{
+		Logger: g.logger, Commands: counts.RelayCommands, InFlight: counts.RelayInFlight,
+	})
+	g.fanin = fanin.New(g.nats, fanin.Options{Logger: g.logger, Metrics: counts})
+	g.hub = hub.New(hub.Options{Interest: g.fanin, Logs: g.relay, Logger: g.logger, Metrics: counts})
+	g.presence = presence.New(g.redis, presence.Options{Logger: g.logger})
+
+	limits := session.DefaultConfig()
+	limits.Server = "fliliy-chat/" + strings.TrimPrefix(Version(), "v")
+	limits.HeartBeat = session.HeartBeat{Send: g.cfg.Limits.HeartBeat, Receive: g.cfg.Limits.HeartBeat}
+	limits.Limits.MaxBody = g.cfg.Limits.BodyBytes
+	limits.Subscriptions = g.cfg.Limits.Subscriptions
+	limits.SendQueue = g.cfg.Limits.SendQueueBytes
+	g.sessions = session.New(limits, session.Deps{
+		Hub: g.hub, Relay: g.relay, Presence: g.presence, Auth: verifier, Metrics: counts, Logger: g.logger,
+	})
+}
+
+// openDoor makes the public and the admin server and listens on both.
+func (g *Gateway) openDoor(o *options, verifier *auth.Verifier, scrape http.Handler) (*edge.Server, error) {
+	ctx, drain := context.WithCancel(context.Background())
+	g.drain = drain
+	sockets := ws.Handler(ws.Options{
+		Origins: g.cfg.Origins,
+		Verify:  verifier.Verify,
+		Serve:   g.serve,
+		Context: ctx,
+		Logger:  g.logger,
+	})
+	api := http.NewServeMux()
+	api.Handle("/api/v1/", rest.Handler(g.chatsvc, verifier, rest.WithLogger(g.logger)))
+	for pattern, handler := range o.routes {
+		api.Handle(pattern, handler)
+	}
+	door := edge.New(edge.Options{
+		Addr: g.cfg.Addr, AddrSetting: config.Prefix + "ADDR",
+		AdminAddr: g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
+		WS: sockets, REST: api, Web: web.Handler(), Metrics: scrape,
+		Checks: g.checks(), Logger: g.logger,
+	})
+	return door, door.Listen(ctx)
+}
+
+// checks are what this gateway cannot serve without. Redis is none of them: without presence people still chat.
+func (g *Gateway) checks() []edge.Check {
+	return []edge.Check{
+		{Name: "chatsvc", Ready: func(context.Context) error { return g.relay.Ready() }},
+		{Name: "nats", Ready: g.fanin.Ready},
+	}
+}
+
+// serve runs one connection to its end.
+func (g *Gateway) serve(ctx context.Context, conn *ws.Conn, h ws.Handshake) {
+	if !g.crowd.enter() {
+		_ = conn.Close(transport.CloseServiceRestart, "this node is leaving: connect again") // a peer that is gone need not be told
+		return
+	}
+	defer g.crowd.leave()
+	g.sessions.Serve(ctx, conn, h.User, h.Expires)
+}
+
+// Addr is where the public server listens.
+func (g *Gateway) Addr() string { return g.edge.Addr() }
+
+// AdminAddr is where the admin server listens; empty without one.
+func (g *Gateway) AdminAddr() string { return g.edge.AdminAddr() }
+
+// Ready is closed once the gateway serves and has reached chatsvc and NATS for the first time.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// Run serves until ctx ends, then drains: it accepts nothing more, asks all sessions to go, waits for them up to the
+// configured drain time, and stops the parts behind them. It is called once.
+func (g *Gateway) Run(ctx context.Context) error {
+	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopParts()
+	failed := make(chan error, 4)
+	var running sync.WaitGroup
+	for name, run := range map[string]func(context.Context) error{
+		"relay":    g.relay.Run,
+		"fan-in":   func(ctx context.Context) error { return g.fanin.Run(ctx, g.hub) },
+		"hub":      func(ctx context.Context) error { g.hub.Run(ctx); return nil },
+		"presence": g.presence.Run,
+	} {
+		running.Go(func() {
+			if err := run(parts); err != nil && parts.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
+	running.Go(func() { g.awaitReady(parts) })
+
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	var failure error
+	served := make(chan error, 1)
+	go func() { served <- g.edge.Run(serving) }()
+	select {
+	case failure = <-failed:
+		stopServing()
+		failure = errors.Join(failure, <-served)
+	case failure = <-served: // nil when ctx has ended
+	}
+	g.empty()
+	stopParts()
+	running.Wait()
+	return errors.Join(failure, g.hangUp())
+}
+
+// readyPoll is how often a starting gateway looks whether it is ready.
+const readyPoll = 20 * time.Millisecond
+
+// awaitReady closes ready once all checks pass.
+func (g *Gateway) awaitReady(ctx context.Context) {
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for checks := g.checks(); len(checks) > 0; {
+		if checks[0].Ready(ctx) == nil {
+			checks = checks[1:]
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	close(g.ready)
+}
+
+// empty asks all sessions to go and waits for them, but no longer than the drain time.
+func (g *Gateway) empty() {
+	gone := g.crowd.close()
+	g.drain()
+	limit := time.NewTimer(g.cfg.Limits.DrainTime)
+	defer limit.Stop()
+	select {
+	case <-gone:
+	case <-limit.C:
+		g.logger.Warn("sessions are cut: the drain time is over", "drain_time", g.cfg.Limits.DrainTime)
+	}
+}
