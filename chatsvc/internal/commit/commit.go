@@ -109,20 +109,25 @@ func (s *Scribe) poke() {
 // Run stores what is submitted until the context ends. Then it accepts nothing more, stores what it has accepted, as
 // far as the patience reaches, refuses the rest, and returns nil.
 func (s *Scribe) Run(ctx context.Context) error {
-	for {
+	work := context.WithoutCancel(ctx) // a transaction under way is not broken off
+	for ctx.Err() == nil {
 		select {
 		case <-s.wake:
-			s.storeQueue(context.WithoutCancel(ctx))
+			for ctx.Err() == nil && s.take() {
+				s.storeTaken(work)
+			}
 		case <-s.doubtTimer():
-			s.settleDoubts(context.WithoutCancel(ctx))
+			s.settleDoubts(work)
 		case <-ctx.Done():
-			s.close()
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Patience)
-			defer cancel()
-			s.storeQueue(last)
-			return nil
 		}
 	}
+	s.close()
+	last, cancel := context.WithTimeout(work, s.opts.Patience)
+	defer cancel()
+	for s.take() {
+		s.storeTaken(last)
+	}
+	return nil
 }
 
 // doubtTimer fires after a second while there is something in doubt.
@@ -140,13 +145,11 @@ func (s *Scribe) close() {
 	s.room.Broadcast()
 }
 
-// storeQueue stores until the queue is empty.
-func (s *Scribe) storeQueue(ctx context.Context) {
-	for s.take() {
-		s.settleDoubts(ctx)
-		s.storeBatch(ctx, s.batch)
-		clear(s.batch)
-	}
+// storeTaken stores the batch that was taken.
+func (s *Scribe) storeTaken(ctx context.Context) {
+	s.settleDoubts(ctx)
+	s.storeBatch(ctx, s.batch)
+	clear(s.batch)
 }
 
 // take moves the oldest units, as many as one transaction may have, from the queue to the batch.
