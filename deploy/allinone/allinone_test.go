@@ -72,7 +72,7 @@ func TestTakenPortIsOneClearLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { taken.Close() }) // the parallel subtests outlive this function's body
 	addr := taken.Addr().String()
 	for _, tc := range []struct {
 		flag string
