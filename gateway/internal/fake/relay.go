@@ -41,7 +41,7 @@ func (r *Relay) Submit(user string, actions []action.Action, done func([]action.
 
 // Settle answers a submission, by its number from 0, as Refuse says. Each may be answered once.
 func (r *Relay) Settle(number int) {
-	submission := r.Submitted()[number]
+	submission := r.submission(number)
 	if r.Refuse != nil {
 		if err := r.Refuse(submission.User, submission.Actions); err != nil {
 			submission.done(nil, err)
@@ -53,7 +53,13 @@ func (r *Relay) Settle(number int) {
 
 // SettleWith answers a submission with any outcome.
 func (r *Relay) SettleWith(number int, stored []action.Stored, err error) {
-	r.Submitted()[number].done(stored, err)
+	r.submission(number).done(stored, err)
+}
+
+func (r *Relay) submission(number int) Submission {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.submitted[number]
 }
 
 func (r *Relay) store(actions []action.Action) []action.Stored {

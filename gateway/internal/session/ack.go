@@ -66,7 +66,12 @@ func (a *acks) mayKnow(messageID string) bool {
 
 // ackID is the ack header of a MESSAGE: the subscription's number and the delivery's.
 func ackID(subscription int, delivery int64) string {
-	return strconv.Itoa(subscription) + "-" + strconv.FormatInt(delivery, 10)
+	return string(appendAckID(nil, subscription, delivery))
+}
+
+func appendAckID(dst []byte, subscription int, delivery int64) []byte {
+	dst = strconv.AppendInt(dst, int64(subscription), 10)
+	return strconv.AppendInt(append(dst, '-'), delivery, 10)
 }
 
 func parseAckID(id string) (subscription int, delivery int64, ok bool) {

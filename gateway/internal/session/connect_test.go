@@ -38,7 +38,7 @@ func TestConnect(t *testing.T) {
 			"\n\r\n\n" + frame("CONNECT", "accept-version:1.2"), welcome("1.2"),
 		}}},
 		{name: "CONNECT in many chunks", steps: []step{
-			{"CONN", nil}, {"ECT\naccept-ver", nil}, {"sion:1.2\n\n", nil}, {"^@", welcome("1.2")},
+			{"CO", nil}, {"NNECT\naccept-ver", nil}, {"sion:1.2\n\n", nil}, {"^@", welcome("1.2")},
 		}},
 		{name: "frames behind CONNECT in one chunk", steps: []step{{
 			frame("CONNECT", "accept-version:1.2") + frame("BEGIN", "transaction:t", "receipt:r"),
@@ -239,8 +239,11 @@ func TestBytesBeforeConnectAreBounded(t *testing.T) {
 		{
 			name: "many chunks", close: transport.CloseTooLarge,
 			steps: []step{
-				{"CONNECT\na:" + big + "\n", nil}, {"b:" + big + "\n", nil}, {"c:" + big + "\n", nil},
-				{"d:" + big + "\n", nil}, {"e:" + big + "\n", []string{tooLarge}},
+				{"CONNECT\na:" + big + "\n", nil},
+				{"b:" + big + "\n", nil},
+				{"c:" + big + "\n", nil},
+				{"d:" + big + "\n", nil},
+				{"e:" + big + "\n", []string{tooLarge}},
 			},
 		},
 		{

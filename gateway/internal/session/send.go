@@ -93,19 +93,17 @@ func (s *session) renewToken(req request, body []byte) error {
 	}
 	if json.Unmarshal(body, &fresh) != nil || fresh.Token == "" {
 		s.answer(req, invalid(`the body has to be JSON, as in {"token":"..."}`))
-		return nil
+		return nil //nolint:nilerr // the error of one message, and told as such
 	}
 	user, expires, err := s.deps.Auth.Verify(s.calls, fresh.Token)
+	if err == nil && user != s.user {
+		err = unauthenticated("the new token is of another user than the session")
+	}
 	if err == nil {
 		err = s.checkExpired(expires)
 	}
-	switch failed := (*failure)(nil); {
-	case err != nil:
-		failed = s.failureOf(err)
-		failed.receipt = req.receipt
-		return failed
-	case user != s.user:
-		failed = unauthenticated("the new token is of another user than the session")
+	if err != nil {
+		failed := s.failureOf(err)
 		failed.receipt = req.receipt
 		return failed
 	}

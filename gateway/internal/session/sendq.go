@@ -239,11 +239,11 @@ func (it *item) appendTo(dst []byte) []byte {
 	if it.frame == nil {
 		return append(dst, it.raw...)
 	}
-	ack := ""
-	if it.ack > 0 {
-		ack = ackID(it.sub.number, it.ack)
+	if it.ack == 0 {
+		return it.frame.AppendTo(dst, it.sub.header, "")
 	}
-	return it.frame.AppendTo(dst, it.sub.header, ack)
+	var ack [40]byte
+	return it.frame.AppendTo(dst, it.sub.header, string(appendAckID(ack[:0], it.sub.number, it.ack)))
 }
 
 // countOut counts what went to the transport.

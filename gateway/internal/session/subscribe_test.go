@@ -67,11 +67,13 @@ func TestSubscribe(t *testing.T) {
 		{name: "unknown ack mode", version: "1.2", close: protocol, steps: []step{{
 			frame("SUBSCRIBE", "id:1", topic1, "ack:never"), []string{"ERROR message:bad ack mode code:INVALID"},
 		}}},
-		{name: "refused, without errors queue", version: "1.2", setup: forbidEverything, close: transport.ClosePolicy,
+		{
+			name: "refused, without errors queue", version: "1.2", setup: forbidEverything, close: transport.ClosePolicy,
 			steps: []step{{
 				frame("SUBSCRIBE", "id:1", topic1, "receipt:r"),
 				[]string{"ERROR message:FORBIDDEN code:FORBIDDEN receipt-id:r"},
-			}}},
+			}},
+		},
 		{name: "refused, with errors queue", version: "1.2", setup: forbidEverything, steps: []step{
 			{frame("SUBSCRIBE", "id:e", errorsTo), nil},
 			{frame("SUBSCRIBE", "id:1", topic1, "receipt:r"), []string{
@@ -83,9 +85,11 @@ func TestSubscribe(t *testing.T) {
 					" | FORBIDDEN,/topic/chat/1,,",
 			}},
 		}},
-		{name: "the hub fails for a reason of its own", version: "1.2", close: transport.CloseInternal,
+		{
+			name: "the hub fails for a reason of its own", version: "1.2", close: transport.CloseInternal,
 			setup: func(c *client) { c.hub.Refuse = func(string, event.Log) error { return errSecret } },
-			steps: []step{{frame("SUBSCRIBE", "id:1", topic1), []string{"ERROR message:INTERNAL code:INTERNAL"}}}},
+			steps: []step{{frame("SUBSCRIBE", "id:1", topic1), []string{"ERROR message:INTERNAL code:INTERNAL"}}},
+		},
 	})
 }
 
@@ -184,7 +188,8 @@ func TestMessageHeadersAndOneMessagePerSubscription(t *testing.T) {
 		c.hub.Publish(room(1), message(room(1), 7, "1-7"))
 		c.expect(
 			`MESSAGE subscription:a\cb destination:/topic/chat/1 message-id:1-7 event:MESSAGE seq:7 | {"event":"MESSAGE"}`,
-			`MESSAGE subscription:2 destination:/topic/chat/1 message-id:1-7 event:MESSAGE seq:7 | {"event":"MESSAGE"}`)
+			`MESSAGE subscription:2 destination:/topic/chat/1 message-id:1-7 event:MESSAGE seq:7 | {"event":"MESSAGE"}`,
+		)
 	})
 }
 
@@ -219,30 +224,35 @@ func TestUnsubscribe(t *testing.T) {
 	done := []string{"RECEIPT receipt-id:r"}
 	tell(t, []story{
 		{name: "by id", version: "1.2", steps: []step{
-			{frame("SUBSCRIBE", "id:1", topic1), nil}, {frame("UNSUBSCRIBE", "id:1", "receipt:r"), done},
+			{frame("SUBSCRIBE", "id:1", topic1), nil},
+			{frame("UNSUBSCRIBE", "id:1", "receipt:r"), done},
 			{frame("SUBSCRIBE", "id:1", topic1, "receipt:r"), done},
 		}},
 		{name: "an unknown id", version: "1.2", steps: []step{{frame("UNSUBSCRIBE", "id:9", "receipt:r"), done}}},
 		{name: "twice", version: "1.2", steps: []step{
-			{frame("SUBSCRIBE", "id:1", topic1), nil}, {frame("UNSUBSCRIBE", "id:1"), nil},
+			{frame("SUBSCRIBE", "id:1", topic1), nil},
+			{frame("UNSUBSCRIBE", "id:1"), nil},
 			{frame("UNSUBSCRIBE", "id:1", "receipt:r"), done},
 		}},
 		{name: "without id in 1.1", version: "1.1", close: transport.CloseProtocol, steps: []step{{
 			frame("UNSUBSCRIBE", topic1), []string{"ERROR message:missing header code:INVALID"},
 		}}},
 		{name: "by destination in 1.0", version: "1.0", steps: []step{
-			{frame("SUBSCRIBE", topic1), nil}, {frame("UNSUBSCRIBE", topic1, "receipt:r"), done},
+			{frame("SUBSCRIBE", topic1), nil},
+			{frame("UNSUBSCRIBE", topic1, "receipt:r"), done},
 			{frame("SUBSCRIBE", topic1, "receipt:r"), done},
 		}},
 		{name: "by destination in 1.0 what had an id", version: "1.0", steps: []step{
-			{frame("SUBSCRIBE", "id:x", topic1), nil}, {frame("UNSUBSCRIBE", topic1, "receipt:r"), done},
+			{frame("SUBSCRIBE", "id:x", topic1), nil},
+			{frame("UNSUBSCRIBE", topic1, "receipt:r"), done},
 			{frame("SUBSCRIBE", "id:x", topic1, "receipt:r"), done},
 		}},
 		{name: "neither id nor destination in 1.0", version: "1.0", close: transport.CloseProtocol, steps: []step{{
 			frame("UNSUBSCRIBE"), []string{"ERROR message:missing header code:INVALID"},
 		}}},
 		{name: "the errors queue", version: "1.2", close: transport.CloseProtocol, steps: []step{
-			{frame("SUBSCRIBE", "id:e", errorsTo), nil}, {frame("UNSUBSCRIBE", "id:e", "receipt:r"), done},
+			{frame("SUBSCRIBE", "id:e", errorsTo), nil},
+			{frame("UNSUBSCRIBE", "id:e", "receipt:r"), done},
 			{frame("SEND", "destination:/topic/chat/1"), []string{"ERROR message:INVALID code:INVALID"}},
 		}},
 	})

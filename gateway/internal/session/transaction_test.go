@@ -53,17 +53,24 @@ func TestTransactions(t *testing.T) {
 			begin, {frame("COMMIT", "transaction:t", "receipt:r"), []string{"RECEIPT receipt-id:r"}},
 		}},
 		{name: "ABORT discards", version: "1.2", steps: []step{
-			begin, send, {frame("ABORT", "transaction:t", "receipt:r"), []string{"RECEIPT receipt-id:r"}},
-			begin, {frame("COMMIT", "transaction:t", "receipt:r"), []string{"RECEIPT receipt-id:r"}},
+			begin, send,
+			{frame("ABORT", "transaction:t", "receipt:r"), []string{"RECEIPT receipt-id:r"}},
+			begin,
+			{frame("COMMIT", "transaction:t", "receipt:r"), []string{"RECEIPT receipt-id:r"}},
 		}},
 		{name: "an id may be used again", version: "1.2", steps: []step{
-			begin, send, {frame("COMMIT", "transaction:t"), nil},
-			begin, send, {frame("COMMIT", "transaction:t", "receipt:r"), []string{
+			begin, send,
+			{frame("COMMIT", "transaction:t"), nil},
+			begin, send,
+			{frame("COMMIT", "transaction:t", "receipt:r"), []string{
 				"RECEIPT receipt-id:r message-id:1-2 seq:2 duplicate:false",
 			}},
 		}},
 		{name: "two at once", version: "1.2", steps: []step{
-			begin, {frame("BEGIN", "transaction:u"), nil}, send, {within("u", "/app/chat/2/send", "y"), nil},
+			begin,
+			{frame("BEGIN", "transaction:u"), nil},
+			send,
+			{within("u", "/app/chat/2/send", "y"), nil},
 			{frame("COMMIT", "transaction:u", "receipt:r"), []string{
 				"RECEIPT receipt-id:r message-id:2-1 seq:1 duplicate:false",
 			}},
@@ -94,7 +101,8 @@ func TestTransactions(t *testing.T) {
 			within("x", "/app/chat/1/send", "", "receipt:r"), unknown,
 		}}},
 		{name: "ACK and NACK", version: "1.2", steps: []step{
-			{frame("SUBSCRIBE", "id:s", topic1, "ack:client"), nil}, begin,
+			{frame("SUBSCRIBE", "id:s", topic1, "ack:client"), nil},
+			begin,
 			{frame("SUBSCRIBE", "id:e", errorsTo, "ack:client"), nil},
 			{frame("SEND", "destination:/nowhere"), []string{"MESSAGE subscription:e ack:2-1..."}},
 			{frame("ACK", "id:2-1", "transaction:t", "receipt:r"), []string{"RECEIPT receipt-id:r"}},
