@@ -54,6 +54,9 @@ func (d Draft) Validate() error {
 	if d.Room <= 0 {
 		return noSuchRoom(d.Room)
 	}
+	if d.Inbox != "" {
+		return refuse(Invalid, "a message goes to a room, and not to an inbox")
+	}
 	if err := ValidUserID(d.SenderID); err != nil {
 		return err
 	}

@@ -64,6 +64,10 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// lookupsOnly are planner settings to turn off. Every statement of this package looks a bounded number of rows up by
+// key. A table that grew since its statistics were taken must not tempt the planner to read it whole.
+var lookupsOnly = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"}
+
 func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -84,6 +88,10 @@ func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
 	// The head locks of a replica that stopped answering in the middle of a transaction are free again after this.
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = millis
 	config.ConnConfig.RuntimeParams["TimeZone"] = "UTC"
+	for _, name := range lookupsOnly {
+		config.ConnConfig.RuntimeParams[name] = "off"
+	}
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	return config, nil
 }
 
