@@ -29,9 +29,7 @@ func (c Config) Validate() error {
 	check("NATS_PASSWORD", together(c.NATS))
 	check("RPC_CALL_TIMEOUT", positive(c.RPC.CallTimeout))
 	check("RPC_MAX_MESSAGE_BYTES", within(c.RPC.MaxMessageBytes, 256<<10, 256<<20))
-	if c.RPC.MaxConnectionAge != 0 {
-		check("RPC_MAX_CONNECTION_AGE", positive(c.RPC.MaxConnectionAge))
-	}
+	check("RPC_MAX_CONNECTION_AGE", validAge(c.RPC.MaxConnectionAge))
 	check("LOG_FORMAT", oneOf(c.Log.Format, "json", "text"))
 	check("BATCH_SIZE", within(c.BatchSize, 1, 256))
 	check("SHUTDOWN_TIMEOUT", positive(c.ShutdownTimeout))
@@ -104,6 +102,13 @@ func together(n NATS) error {
 func positive(d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("%s is not a time to wait; want more than 0, such as 10s", d)
+	}
+	return nil
+}
+
+func validAge(age time.Duration) error {
+	if age != 0 && age < time.Second {
+		return fmt.Errorf("%s is too short; want 1s or more, or 0 for never", age)
 	}
 	return nil
 }
