@@ -130,6 +130,14 @@ func (c *Conn) Resume() {
 	c.stalled = nil
 }
 
+// Step lets the Write that is stalled through, and stalls the next one.
+func (c *Conn) Step() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.stalled)
+	c.stalled = make(chan struct{})
+}
+
 // Take returns the transport messages that were written since the last Take.
 func (c *Conn) Take() [][]byte {
 	c.mu.Lock()

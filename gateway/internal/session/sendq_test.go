@@ -3,6 +3,7 @@ package session_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
@@ -96,6 +97,31 @@ func TestSlowConsumer(t *testing.T) {
 			}
 			c.pass(time.Hour)
 			c.expectClose(0)
+		})
+	})
+	t.Run("is not sent what its writer has taken but not written", func(t *testing.T) {
+		t.Parallel()
+		run(t, func(c *client) { c.cfg.SendQueue = 200_000 }, func(c *client) {
+			c.connect("1.2")
+			c.send(frame("SUBSCRIBE", "id:1", topic1))
+			c.conn.Stall()
+			publish := func(n int) {
+				for range n {
+					c.hub.Publish(room(1), large(room(1), 0))
+				}
+				synctest.Wait()
+			}
+			publish(1)
+			publish(150)
+			c.conn.Step()
+			synctest.Wait() // now the writer has taken 150 frames and is stuck with the first 64 KiB of them
+			publish(60)
+			c.conn.Resume()
+			out := c.out()
+			if len(out) > 70 || out[len(out)-1] != slow {
+				t.Errorf("%d frames, the last one %.80s; want one batch and %s", len(out), out[len(out)-1], slow)
+			}
+			c.expectClose(transport.CloseTryLater)
 		})
 	})
 	t.Run("whose own receipts pile up", func(t *testing.T) {
