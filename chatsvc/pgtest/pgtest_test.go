@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return err
 		}
-		defer conn.Close(ctx)
+		defer func() { _ = conn.Close(ctx) }()
 		_, err = conn.Exec(ctx, "CREATE TABLE t (n int)")
 		return err
 	}))

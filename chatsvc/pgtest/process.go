@@ -27,8 +27,8 @@ type programs struct {
 	credential *syscall.Credential // nil: the user of the tests
 }
 
-func findPrograms() (programs, error) {
-	folder, err := programFolder()
+func findPrograms(ctx context.Context) (programs, error) {
+	folder, err := programFolder(ctx)
 	if err != nil || os.Getuid() != 0 {
 		return programs{folder: folder}, err
 	}
@@ -45,9 +45,9 @@ func findPrograms() (programs, error) {
 }
 
 // programFolder asks pg_config, which Debian installs with the headers only, and then looks where Debian installs.
-func programFolder() (string, error) {
+func programFolder(ctx context.Context) (string, error) {
 	var folders []string
-	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
+	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
 		folders = append(folders, strings.TrimSpace(string(out)))
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -77,6 +77,7 @@ func (p programs) own(folder string) error {
 }
 
 func (p programs) command(name string, args ...string) *exec.Cmd {
+	//nolint:gosec,noctx // the programs are PostgreSQL's own; the server outlives the context of its start
 	cmd := exec.Command(filepath.Join(p.folder, name), args...)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "LC_ALL=C")

@@ -45,8 +45,10 @@ func TestDraftValidate(t *testing.T) {
 		{"NUL in attachment", func(d *chat.Draft) { d.Attachment = json.RawMessage(`{"a":"\\\u0000"}`) }, chat.Invalid, "NUL"},
 		{"NUL in a key", func(d *chat.Draft) { d.Attachment = json.RawMessage(`{"\u0000":1}`) }, chat.Invalid, "NUL"},
 		{"the letters of an escape", func(d *chat.Draft) { d.Attachment = json.RawMessage(`{"a":"\\u0000\n"}`) }, "", ""},
-		{"attachment that is no UTF-8", func(d *chat.Draft) { d.Attachment = json.RawMessage("{\"a\":\"\xff\"}") },
-			chat.Invalid, "UTF-8"},
+		{
+			"attachment that is no UTF-8", func(d *chat.Draft) { d.Attachment = json.RawMessage("{\"a\":\"\xff\"}") },
+			chat.Invalid, "UTF-8",
+		},
 		{"no room", func(d *chat.Draft) { d.Room = 0 }, chat.Forbidden, "room 0"},
 		{"an inbox", func(d *chat.Draft) { d.Room, d.Inbox = 0, "bob" }, chat.Forbidden, ""},
 		{"a room and an inbox", func(d *chat.Draft) { d.Inbox = "bob" }, chat.Invalid, "inbox"},

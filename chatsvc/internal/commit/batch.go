@@ -99,7 +99,7 @@ func (s *Scribe) appendOnce(ctx context.Context, deadline time.Time) (chat.Appen
 
 // wait pauses, with a jitter so that replicas do not try in step; false when the context ends first.
 func wait(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(pause/2 + rand.N(pause))
+	timer := time.NewTimer(pause/2 + rand.N(pause)) //nolint:gosec // a jitter is no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -51,7 +51,7 @@ func (s *Store) Append(ctx context.Context, units [][]chat.Draft) (chat.Appended
 	if err != nil {
 		return chat.Appended{}, classify(fmt.Errorf("get a connection: %w", err))
 	}
-	defer giveBack(conn)
+	defer giveBack(ctx, conn)
 	ledger, err := readLedger(ctx, conn, touched)
 	if err != nil {
 		return chat.Appended{}, classify(fmt.Errorf("read heads: %w", err))

@@ -98,7 +98,7 @@ func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
 // migrate runs under a lock of the database, so that replicas that start together do not collide.
 func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	db := stdlib.OpenDBFromPool(pool)
-	defer db.Close()
+	defer func() { _ = db.Close() }() // not the pool
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)

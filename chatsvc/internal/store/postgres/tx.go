@@ -26,9 +26,9 @@ func send(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) error {
 
 // giveBack returns a connection to the pool, without the transaction that an error left open. A connection that
 // cannot even roll back is closed by the pool.
-func giveBack(conn *pgxpool.Conn) {
+func giveBack(ctx context.Context, conn *pgxpool.Conn) {
 	if status := conn.Conn().PgConn().TxStatus(); status != 'I' && !conn.Conn().IsClosed() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_, _ = conn.Exec(ctx, "rollback")
 	}

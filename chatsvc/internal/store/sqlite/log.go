@@ -176,7 +176,7 @@ func insertEvents(ctx context.Context, tx *sql.Tx, events []chat.Event) error {
 	if err != nil {
 		return fmt.Errorf("prepare to write events: %w", err)
 	}
-	defer insert.Close()
+	defer func() { _ = insert.Close() }()
 	for i := range events {
 		e := &events[i]
 		kind := e.Type

@@ -86,7 +86,7 @@ func collect[T any](rows *sql.Rows, err error, scan func(scan func(...any) error
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var all []T
 	for rows.Next() {
 		one, err := scan(rows.Scan)
