@@ -43,7 +43,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := options.check(); err != nil {
+	if err := options.check(ctx); err != nil {
 		return nil, err
 	}
 	s := &Stack{failed: make(chan error, len(options.GatewayAddrs)+1)}

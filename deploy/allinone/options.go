@@ -1,6 +1,7 @@
 package allinone
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,7 +75,7 @@ func (o *Options) addresses() []address {
 type address struct{ addr, who, flag string }
 
 // check looks whether every address can be had, so that a taken port is one clear error before anything starts.
-func (o *Options) check() error {
+func (o *Options) check(ctx context.Context) error {
 	if len(o.GatewayAddrs) == 0 {
 		return errors.New("no gateway address: give at least one with --gateways")
 	}
@@ -86,7 +87,7 @@ func (o *Options) check() error {
 		if a.addr == "" {
 			continue
 		}
-		if err := portFree(a.addr); err != nil {
+		if err := portFree(ctx, a.addr); err != nil {
 			return fmt.Errorf("%s cannot listen on %s: %w (choose another with %s)", a.who, a.addr, err, a.flag)
 		}
 	}
@@ -94,8 +95,9 @@ func (o *Options) check() error {
 }
 
 // portFree tries an address and lets it go again.
-func portFree(addr string) error {
-	listener, err := net.Listen("tcp", addr)
+func portFree(ctx context.Context, addr string) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
 	if err == nil {
 		return listener.Close()
 	}

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"testing"
 	"time"
 
@@ -65,7 +64,7 @@ func dialGoStomp(t *testing.T, url string, who person) *stomp.Conn {
 	if err != nil {
 		t.Fatalf("dial %s: %v", url, err)
 	}
-	var stream net.Conn = websocket.NetConn(context.WithoutCancel(t.Context()), socket, websocket.MessageText)
+	stream := websocket.NetConn(context.WithoutCancel(t.Context()), socket, websocket.MessageText)
 	conn, err := stomp.Connect(stream,
 		stomp.ConnOpt.Login(who.id, who.token), // the token travels as passcode
 		stomp.ConnOpt.Host("chat"),

@@ -86,14 +86,6 @@ func (w *wire) expect(command string) *frame.Frame {
 	return got
 }
 
-// expectClose says that the socket is closed next, with this code.
-func (w *wire) expectClose(want websocket.StatusCode) {
-	w.t.Helper()
-	if got, code := w.next(); got != nil || code != want {
-		w.t.Fatalf("got frame %v, close code %d; want close code %d", got, code, want)
-	}
-}
-
 // event returns the JSON of the next MESSAGE frame of a kind, passing over other MESSAGE frames.
 func (w *wire) event(kind string) map[string]any {
 	w.t.Helper()
