@@ -136,6 +136,7 @@ func (s *Scribe) settleDoubts(ctx context.Context) {
 
 // finish publishes what is committed and answers the callers.
 func (s *Scribe) finish(batch []entry, appended chat.Appended) {
+	afterCommit(appended.Events)
 	if len(appended.Events) > 0 {
 		s.pub.Publish(appended.Events, appended.Audience)
 	}
