@@ -78,8 +78,10 @@ func TestVerifyGoodTokens(t *testing.T) {
 		{"user name of any script", `{"sub":"张三","exp":SOON}`, "张三", auth.Options{}},
 		{"longest user id", `{"sub":"` + strings.Repeat("u", 128) + `","exp":SOON}`, strings.Repeat("u", 128), auth.Options{}},
 		{"own user claim", `{"uid":"bob","sub":"x","exp":SOON}`, "bob", auth.Options{UserClaim: "uid"}},
-		{"issuer and audience", `{"sub":"a","iss":"shop","aud":["web","chat"],"exp":SOON}`, "a",
-			auth.Options{Issuer: "shop", Audience: "chat"}},
+		{
+			"issuer and audience", `{"sub":"a","iss":"shop","aud":["web","chat"],"exp":SOON}`, "a",
+			auth.Options{Issuer: "shop", Audience: "chat"},
+		},
 		{"audience as a string", `{"sub":"a","aud":"chat","exp":SOON}`, "a", auth.Options{Audience: "chat"}},
 		{"no expiry allowed", `{"sub":"alice"}`, "alice", auth.Options{AllowNoExpiry: true}},
 		{"past nbf and iat", `{"sub":"alice","nbf":1,"iat":1,"exp":SOON}`, "alice", auth.Options{}},

@@ -196,7 +196,7 @@ func TestTakenPortIsAClearError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	addr := taken.Addr().String()
 	for _, tc := range []struct {
 		name string

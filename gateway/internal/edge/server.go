@@ -168,7 +168,9 @@ func (s *Server) Run(ctx context.Context) error {
 		s.shutdown(ctx, s.admin)
 	}
 	for range servers {
-		<-failed // http.ErrServerClosed, as asked
+		if end := <-failed; !errors.Is(end, http.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("serve http: %w", end))
+		}
 	}
 	return err
 }

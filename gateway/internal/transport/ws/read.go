@@ -41,7 +41,7 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	c.life.reading.Store(true)
 	defer c.life.reading.Store(false)
 	for {
-		p, err := c.receive()
+		p, err := c.receive() //nolint:contextcheck // watch heeds it, at no cost per frame
 		if err != nil {
 			return nil, c.readFailed(err)
 		}
@@ -152,5 +152,5 @@ func closedByPeer(e websocket.CloseError) *transport.ClosedError {
 	if !utf8.ValidString(e.Reason) { // the socket has answered so
 		return &transport.ClosedError{Code: transport.CloseInvalidUTF8, Reason: "close reason is not UTF-8"}
 	}
-	return &transport.ClosedError{Code: transport.CloseCode(e.Code), Reason: e.Reason}
+	return &transport.ClosedError{Code: transport.CloseCode(e.Code), Reason: e.Reason} //nolint:gosec // 16 bits on the wire
 }

@@ -61,7 +61,6 @@ func (c *countingConn) Write(p []byte) (int, error) {
 type served struct {
 	conn      *ws.Conn
 	handshake ws.Handshake
-	done      chan struct{} // closed by the test's end, whereupon Serve returns
 }
 
 // newRig starts a server. Options without Verify and Serve get ones that fit: the token "good" is alice's.

@@ -184,7 +184,7 @@ func frameLength(p []byte) int {
 	case 126:
 		return 4 + int(binary.BigEndian.Uint16(p[2:]))
 	case 127:
-		return 10 + int(binary.BigEndian.Uint64(p[2:]))
+		return 10 + int(binary.BigEndian.Uint64(p[2:])) //nolint:gosec // the length of a slice of ours
 	default:
 		return 2 + n
 	}

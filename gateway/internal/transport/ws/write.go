@@ -27,7 +27,7 @@ func (c *Conn) Write(ctx context.Context, messages [][]byte) error {
 		deadline = sooner
 	}
 	c.socket.gather()
-	err := c.frame(messages, deadline)
+	err := c.frame(messages, deadline) //nolint:contextcheck // its deadline is all that a write heeds
 	if flushed := c.socket.flush(deadline); flushed != nil {
 		c.cut(fmt.Errorf("write to the client: %w", flushed))
 		return c.ended()
