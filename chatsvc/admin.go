@@ -31,7 +31,7 @@ func newAdmin(registry *prometheus.Registry, probe probe) *admin {
 	a := &admin{probe: probe}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -65,7 +65,7 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 		state, code = "not ready: the database does not answer", http.StatusServiceUnavailable
 	}
 	w.WriteHeader(code)
-	fmt.Fprintf(w, "%s\nnats: %s\n", state, a.probe.nats.Status())
+	_, _ = fmt.Fprintf(w, "%s\nnats: %s\n", state, a.probe.nats.Status())
 }
 
 // probe is what readiness depends on.

@@ -135,7 +135,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.logger.Info("chat service is stopping")
 	case cause = <-p.failed:
 	}
-	p.stop(s.cfg.ShutdownTimeout)
+	p.stop(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
 	return cause
 }
 

@@ -61,8 +61,8 @@ func (p *parts) serve(name string, serve func() error) <-chan struct{} {
 }
 
 // stop ends all parts. Calls under way have until the timeout.
-func (p *parts) stop(timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+func (p *parts) stop(ctx context.Context, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	p.admin.drain()
 	p.server.Stop(ctx)

@@ -17,7 +17,7 @@ var commands = map[string]func(context.Context, config.Config, io.Writer) error{
 
 func serve(ctx context.Context, cfg config.Config, _ io.Writer) error {
 	logger := cfg.Log.Logger(os.Stderr).With("version", chatsvc.Version())
-	service, err := chatsvc.New(cfg, chatsvc.WithLogger(logger))
+	service, err := chatsvc.New(cfg, chatsvc.WithLogger(logger)) //nolint:contextcheck // listens, and returns at once
 	if err != nil {
 		return err
 	}

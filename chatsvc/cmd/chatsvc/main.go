@@ -31,21 +31,16 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) != 1 {
-		fmt.Fprint(out, usage)
-		return fmt.Errorf("want one command, not %q", args)
-	}
-	if args[0] == "version" {
+	if len(args) == 1 && args[0] == "version" {
 		return version(out)
 	}
-	command, ok := commands[args[0]]
-	if !ok {
-		fmt.Fprint(out, usage)
-		return fmt.Errorf("no such command: %q", args[0])
+	if len(args) != 1 || commands[args[0]] == nil {
+		_, _ = fmt.Fprint(out, usage)
+		return fmt.Errorf("want one of these commands, not %q", args)
 	}
 	cfg, err := config.Load()
 	if err != nil {
 		return fmt.Errorf("the configuration is not valid:\n%w", err)
 	}
-	return command(ctx, cfg, out)
+	return commands[args[0]](ctx, cfg, out)
 }

@@ -15,9 +15,9 @@ func TestRun(t *testing.T) {
 		out      string // part of what is printed
 		fault    string // part of the error; empty: none
 	}{
-		"nothing":              {nil, database, "usage: chatsvc COMMAND", "want one command"},
-		"two commands":         {[]string{"serve", "migrate"}, database, "usage:", "want one command"},
-		"unknown command":      {[]string{"dance"}, database, "usage:", `no such command: "dance"`},
+		"nothing":              {nil, database, "usage: chatsvc COMMAND", "want one of these"},
+		"two commands":         {[]string{"serve", "migrate"}, database, "usage:", "want one of these"},
+		"unknown command":      {[]string{"dance"}, database, "usage:", `not ["dance"]`},
 		"version":              {[]string{"version"}, "", "\n", ""},
 		"check-config":         {[]string{"check-config"}, "postgres://chat:topsecret@db/chat", "postgres://chat:xxxxx@db/chat", ""},
 		"check-config, faults": {[]string{"check-config"}, "", "", "FLILIY_CHATSVC_DATABASE_URL: is not set"},
