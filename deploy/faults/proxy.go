@@ -26,7 +26,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	state weather
 	turn  chan struct{} // closed when state changes
-	links map[*link]struct{}
+	pipes map[*pipe]struct{}
 }
 
 // weather is what a proxy does to what passes.
@@ -41,7 +41,7 @@ func NewProxy(listen, target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", target, err)
 	}
-	p := &Proxy{target: target, listener: listener, turn: make(chan struct{}), links: make(map[*link]struct{})}
+	p := &Proxy{target: target, listener: listener, turn: make(chan struct{}), pipes: make(map[*pipe]struct{})}
 	p.running.Go(p.accept)
 	return p, nil
 }
@@ -52,12 +52,12 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 // Cut resets all connections; new ones are as before.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
-	links := make([]*link, 0, len(p.links))
-	for l := range p.links {
-		links = append(links, l)
+	pipes := make([]*pipe, 0, len(p.pipes))
+	for l := range p.pipes {
+		pipes = append(pipes, l)
 	}
 	p.mu.Unlock()
-	for _, l := range links {
+	for _, l := range pipes {
 		l.reset()
 	}
 }
@@ -113,11 +113,11 @@ func (p *Proxy) accept() {
 		if err != nil {
 			continue // this connection failed before we had it
 		}
-		l := &link{near: conn.(*net.TCPConn), ended: make(chan struct{})}
+		l := &pipe{near: conn.(*net.TCPConn), ended: make(chan struct{})}
 		p.mu.Lock()
 		unwanted := p.state.refuse || p.state.closed
 		if !unwanted {
-			p.links[l] = struct{}{}
+			p.pipes[l] = struct{}{}
 		}
 		p.mu.Unlock()
 		if unwanted {
@@ -129,11 +129,11 @@ func (p *Proxy) accept() {
 }
 
 // serve works one connection to its end.
-func (p *Proxy) serve(l *link) {
+func (p *Proxy) serve(l *pipe) {
 	defer func() {
 		l.reset() // unless it has ended already
 		p.mu.Lock()
-		delete(p.links, l)
+		delete(p.pipes, l)
 		p.mu.Unlock()
 	}()
 	if !p.pass(l) {
@@ -151,8 +151,8 @@ func (p *Proxy) serve(l *link) {
 	l.finish()
 }
 
-// pass waits while there is a black hole; false when the link has ended.
-func (p *Proxy) pass(l *link) bool {
+// pass waits while there is a black hole; false when the pipe has ended.
+func (p *Proxy) pass(l *pipe) bool {
 	for {
 		state, turn := p.now()
 		if !state.blackHole {
@@ -173,8 +173,8 @@ type parcel struct {
 }
 
 // pump carries one direction until its end. An end without error is passed on, so that half-open connections stay
-// what they are; anything else ends the link.
-func (p *Proxy) pump(l *link, from, to *net.TCPConn) {
+// what they are; anything else ends the pipe.
+func (p *Proxy) pump(l *pipe, from, to *net.TCPConn) {
 	parcels := make(chan parcel, proxyChunks)
 	var delivery sync.WaitGroup
 	delivery.Go(func() { p.deliver(l, to, parcels) })
@@ -198,7 +198,7 @@ func (p *Proxy) pump(l *link, from, to *net.TCPConn) {
 	}
 }
 
-func (p *Proxy) deliver(l *link, to *net.TCPConn, parcels <-chan parcel) {
+func (p *Proxy) deliver(l *pipe, to *net.TCPConn, parcels <-chan parcel) {
 	for next := range parcels {
 		if !l.await(next.due) || !p.pass(l) {
 			return
@@ -208,5 +208,5 @@ func (p *Proxy) deliver(l *link, to *net.TCPConn, parcels <-chan parcel) {
 			return
 		}
 	}
-	_ = to.CloseWrite() // fails only when the link has ended
+	_ = to.CloseWrite() // fails only when the pipe has ended
 }

@@ -1,0 +1,235 @@
+package faults
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/fliliy/chat/chatsvc/pgtest"
+	"github.com/fliliy/chat/gateway"
+	"github.com/fliliy/chat/gateway/redistest"
+)
+
+// drainTime is how long a gateway spreads the departure of its clients over.
+const drainTime = 5 * time.Second
+
+// cluster is the whole system in real processes on this machine, with a proxy on every way between two of them.
+type cluster struct {
+	folder   string // programs and logs
+	secret   string // of tokens
+	all      *addresses
+	names    *nameServer
+	postgres *pgtest.Server
+	redis    *redistest.Server
+	nats     *process
+	gateways []*gatewayNode
+	replicas []*replicaNode
+	proxies  []*Proxy // every one, to close them
+}
+
+// gatewayNode is a gateway and its ways to others.
+type gatewayNode struct {
+	node
+	addr      string
+	toNATS    *Proxy
+	toRedis   *Proxy
+	toChatsvc []*Proxy // by replica
+}
+
+// replicaNode is a chatsvc replica and its ways to others.
+type replicaNode struct {
+	node
+	addr   string
+	toNATS *Proxy
+	toSQL  *Proxy
+}
+
+// startCluster builds the programs into the folder and starts everything; it returns when all are ready. The caller
+// calls stop.
+func startCluster(ctx context.Context, folder string, gateways, replicas int) (*cluster, error) {
+	if min(gateways, replicas) < 1 || max(gateways, replicas) > maxNodes {
+		return nil, errTooMany
+	}
+	c := &cluster{folder: folder, secret: rand.Text() + rand.Text()}
+	if err := c.start(ctx, gateways, replicas); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
+	return c, nil
+}
+
+func (c *cluster) start(ctx context.Context, gateways, replicas int) (err error) {
+	if err := build(ctx, c.folder); err != nil {
+		return err
+	}
+	if c.all, err = claimAddresses(); err != nil {
+		return err
+	}
+	if c.names, err = startNames(c.all, replicas); err != nil {
+		return err
+	}
+	if err := c.startServers(ctx); err != nil {
+		return err
+	}
+	for i := range replicas {
+		if err := c.addReplica(i); err != nil {
+			return err
+		}
+		if err := c.replicas[i].restart(ctx); err != nil { // one after another: the first migrates the schema
+			return err
+		}
+	}
+	for i := range gateways {
+		if err := c.addGateway(i); err != nil {
+			return err
+		}
+		if err := c.gateways[i].start(); err != nil {
+			return err
+		}
+	}
+	for _, g := range c.gateways {
+		if err := g.awaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startServers starts what the services stand on.
+func (c *cluster) startServers(ctx context.Context) (err error) {
+	if c.postgres, err = pgtest.Start(ctx); err != nil {
+		return err
+	}
+	if c.redis, err = redistest.Start(); err != nil {
+		return err
+	}
+	c.nats = newProcess(c.folder, natsProgram, []string{
+		filepath.Join(c.folder, natsProgram), "-a", c.all.ip(natsOctet), "-p", fmt.Sprint(natsPort),
+	}, nil)
+	return c.nats.start()
+}
+
+// proxy makes a proxy on an address of the cluster.
+func (c *cluster) proxy(octet, port int, target string) (*Proxy, error) {
+	p, err := NewProxy(c.all.at(octet, port), target)
+	if err != nil {
+		return nil, err
+	}
+	c.proxies = append(c.proxies, p)
+	return p, nil
+}
+
+func (c *cluster) addReplica(i int) error {
+	database, err := url.Parse(c.postgres.URL())
+	if err != nil {
+		return fmt.Errorf("read the URL of PostgreSQL: %w", err)
+	}
+	toSQL, err1 := c.proxy(replicaSQLOctet+i, sqlPort, database.Host)
+	toNATS, err2 := c.proxy(replicaNATSOctet+i, natsPort, c.all.at(natsOctet, natsPort))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	database.Host = toSQL.Addr()
+	addr, admin := c.all.at(replicaOctet+i, grpcPort), c.all.at(replicaOctet+i, adminPort)
+	process := newProcess(c.folder, fmt.Sprint(chatsvcProgram, i),
+		[]string{filepath.Join(c.folder, chatsvcProgram), "serve"}, []string{
+			"FLILIY_CHATSVC_ADDR=" + addr, "FLILIY_CHATSVC_ADMIN_ADDR=" + admin,
+			"FLILIY_CHATSVC_DATABASE_URL=" + database.String(), "FLILIY_CHATSVC_NATS_URL=nats://" + toNATS.Addr(),
+			"FLILIY_CHATSVC_LOG_FORMAT=text",
+		})
+	c.replicas = append(c.replicas, &replicaNode{
+		node: node{process: process, admin: admin}, addr: addr, toNATS: toNATS, toSQL: toSQL,
+	})
+	return nil
+}
+
+func (c *cluster) addGateway(i int) error {
+	g := &gatewayNode{addr: c.all.at(gatewayOctet+i, publicPort)}
+	g.admin = c.all.at(gatewayOctet+i, adminPort)
+	var err1, err2 error
+	g.toNATS, err1 = c.proxy(gatewayNATSOctet+i, natsPort, c.all.at(natsOctet, natsPort))
+	g.toRedis, err2 = c.proxy(gatewayRedisOctet+i, redisPort, c.redis.Addr())
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	for r, replica := range c.replicas {
+		way, err := c.proxy(chatsvcOctet+i*maxNodes+r, grpcPort, replica.addr)
+		if err != nil {
+			return err
+		}
+		g.toChatsvc = append(g.toChatsvc, way)
+	}
+	g.process = newProcess(c.folder, fmt.Sprint(gatewayProgram, i),
+		[]string{filepath.Join(c.folder, gatewayProgram), "serve"}, []string{
+			"FLILIY_GATEWAY_ADDR=" + g.addr, "FLILIY_GATEWAY_ADMIN_ADDR=" + g.admin,
+			"FLILIY_GATEWAY_CHATSVC_TARGET=" + c.names.target(i), "FLILIY_GATEWAY_NATS_URL=nats://" + g.toNATS.Addr(),
+			"FLILIY_GATEWAY_REDIS_URL=redis://" + g.toRedis.Addr(), "FLILIY_GATEWAY_JWT_SECRET=" + c.secret,
+			"FLILIY_GATEWAY_LIMIT_DRAIN_TIME=" + drainTime.String(), "FLILIY_GATEWAY_LOG_FORMAT=text",
+		})
+	c.gateways = append(c.gateways, g)
+	return nil
+}
+
+// token makes a token for a user, good for the whole run.
+func (c *cluster) token(user string) (string, error) {
+	return gateway.SignToken(c.secret, user, 24*time.Hour)
+}
+
+// urls are the base URLs of the gateways.
+func (c *cluster) urls() []string {
+	urls := make([]string, len(c.gateways))
+	for i, g := range c.gateways {
+		urls[i] = "http://" + g.addr
+	}
+	return urls
+}
+
+// heal makes all proxies healthy.
+func (c *cluster) heal() {
+	for _, p := range c.proxies {
+		p.Heal()
+	}
+}
+
+// stop ends everything, gateways first; what was not started is left out. Logs and programs stay in the folder.
+func (c *cluster) stop() error {
+	var mu sync.Mutex
+	var failed []error
+	note := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = append(failed, err)
+	}
+	c.heal()
+	var gates sync.WaitGroup
+	for _, g := range c.gateways {
+		gates.Go(func() { note(g.stop()) })
+	}
+	gates.Wait()
+	for _, r := range c.replicas {
+		note(r.stop())
+	}
+	if c.nats != nil {
+		note(c.nats.stop())
+	}
+	if c.redis != nil {
+		c.redis.Stop()
+	}
+	if c.postgres != nil {
+		note(c.postgres.Stop())
+	}
+	for _, p := range c.proxies {
+		note(p.Close())
+	}
+	if c.names != nil {
+		note(c.names.close())
+	}
+	if c.all != nil {
+		note(c.all.release())
+	}
+	return errors.Join(failed...)
+}
