@@ -2,6 +2,7 @@ package fanin
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ func (f *flusher) flush(ctx context.Context) error {
 
 // broke says that a round trip ended because the connection did, and was made anew already.
 func broke(err error, nc *nats.Conn) bool {
-	return err == nats.ErrConnectionClosed && !nc.IsClosed()
+	return errors.Is(err, nats.ErrConnectionClosed) && !nc.IsClosed()
 }
 
 func (f *flusher) board() *flight {

@@ -64,8 +64,8 @@ func TestDecodeRefusesHugeContentLengthAtOnce(t *testing.T) {
 func TestDecodeRefusesWrongContentLength(t *testing.T) {
 	t.Parallel()
 	for _, v := range negotiated {
-		refused(t, v, "SEND\ncontent-length:4\n\nhello\x00", "bad content-length")
-		refused(t, v, "SEND\ncontent-length:0\n\nhello\x00", "bad content-length")
+		_ = refused(t, v, "SEND\ncontent-length:4\n\nhello\x00", "bad content-length")
+		_ = refused(t, v, "SEND\ncontent-length:0\n\nhello\x00", "bad content-length")
 	}
 	// One that is too long cannot be told from a body that is still to come: the NUL counts as body.
 	got := decode(stomp.V12, stomp.DefaultLimits, "SEND\ncontent-length:6\n\nhello\x00")
@@ -87,7 +87,7 @@ func TestDecodeBodyWhereNoneMayBe(t *testing.T) {
 			}
 			for _, wire := range []string{command + "\n\nhello\x00", command + "\ncontent-length:5\n\nhello\x00"} {
 				if v != stomp.V10 {
-					refused(t, v, wire, "unexpected body")
+					_ = refused(t, v, wire, "unexpected body")
 				} else if f := one(t, v, wire); string(f.Body) != "hello" {
 					t.Errorf("1.0: %s body %q, want it passed on", command, f.Body)
 				}

@@ -87,6 +87,9 @@ func (d *Decoder) Next() (*Frame, error) {
 	done, err := d.read()
 	switch {
 	case err != nil:
+		if d.current.body > 0 {
+			err.ReceiptID = d.frame.Header.Get(receipt)
+		}
 		*d = Decoder{err: err}
 		return nil, err
 	case !done:

@@ -17,55 +17,109 @@ func TestAppendFrame(t *testing.T) {
 		frame   stomp.Frame
 		want    string
 	}{
-		{"plain", stomp.V12, stomp.Frame{Command: "RECEIPT", Header: field("receipt-id", "1")},
-			"RECEIPT\nreceipt-id:1\n\n\x00"},
+		{
+			"plain", stomp.V12,
+			stomp.Frame{Command: "RECEIPT", Header: field("receipt-id", "1")},
+			"RECEIPT\nreceipt-id:1\n\n\x00",
+		},
 		{"no header", stomp.V12, stomp.Frame{Command: "DISCONNECT"}, "DISCONNECT\n\n\x00"},
-		{"order and repetition are kept", stomp.V12,
+		{
+			"order and repetition are kept", stomp.V12,
 			stomp.Frame{Command: "SEND", Header: stomp.Header{{"b", "1"}, {"a", "2"}, {"b", "3"}}},
-			"SEND\nb:1\na:2\nb:3\n\n\x00"},
-		{"escaped in 1.2", stomp.V12, stomp.Frame{Command: "MESSAGE", Header: nasty},
-			"MESSAGE\n" + `k\\:a\c\\\r\nreceipt\c1\n\nSEND` + "\n\n\x00"},
-		{"escaped in 1.1, CR dropped", stomp.V11, stomp.Frame{Command: "MESSAGE", Header: nasty},
-			"MESSAGE\n" + `k\\:a\c\\\nreceipt\c1\n\nSEND` + "\n\n\x00"},
-		{"dropped in 1.0", stomp.V10, stomp.Frame{Command: "MESSAGE", Header: nasty},
-			"MESSAGE\nk\\:a:\\receipt:1SEND\n\n\x00"},
+			"SEND\nb:1\na:2\nb:3\n\n\x00",
+		},
+		{
+			"escaped in 1.2", stomp.V12,
+			stomp.Frame{Command: "MESSAGE", Header: nasty},
+			"MESSAGE\n" + `k\\:a\c\\\r\nreceipt\c1\n\nSEND` + "\n\n\x00",
+		},
+		{
+			"escaped in 1.1, CR dropped", stomp.V11,
+			stomp.Frame{Command: "MESSAGE", Header: nasty},
+			"MESSAGE\n" + `k\\:a\c\\\nreceipt\c1\n\nSEND` + "\n\n\x00",
+		},
+		{
+			"dropped in 1.0", stomp.V10,
+			stomp.Frame{Command: "MESSAGE", Header: nasty},
+			"MESSAGE\nk\\:a:\\receipt:1SEND\n\n\x00",
+		},
 		{"dropped before CONNECT", 0, stomp.Frame{Command: "ERROR", Header: nasty}, "ERROR\nk\\:a:\\receipt:1SEND\n\n\x00"},
-		{"keys escaped in 1.2", stomp.V12, stomp.Frame{Command: "SEND", Header: badKeys},
-			"SEND\n" + `a\cb:1` + "\n" + `a\nb:2` + "\n" + `a\rb:3` + "\n\n\x00"},
-		{"keys escaped in 1.1, those with CR left out", stomp.V11, stomp.Frame{Command: "SEND", Header: badKeys},
-			"SEND\n" + `a\cb:1` + "\n" + `a\nb:2` + "\n\n\x00"},
+		{
+			"keys escaped in 1.2", stomp.V12,
+			stomp.Frame{Command: "SEND", Header: badKeys},
+			"SEND\n" + `a\cb:1` + "\n" + `a\nb:2` + "\n" + `a\rb:3` + "\n\n\x00",
+		},
+		{
+			"keys escaped in 1.1, those with CR left out", stomp.V11,
+			stomp.Frame{Command: "SEND", Header: badKeys},
+			"SEND\n" + `a\cb:1` + "\n" + `a\nb:2` + "\n\n\x00",
+		},
 		{"keys left out in 1.0", stomp.V10, stomp.Frame{Command: "SEND", Header: badKeys}, "SEND\n\n\x00"},
-		{"CONNECT is never escaped", stomp.V12, stomp.Frame{Command: "CONNECT", Header: field("passcode", `a\nb:c`)},
-			"CONNECT\npasscode:a\\nb:c\n\n\x00"},
-		{"STOMP is never escaped", stomp.V12, stomp.Frame{Command: "STOMP", Header: field("passcode", `a\nb:c`)},
-			"STOMP\npasscode:a\\nb:c\n\n\x00"},
-		{"CONNECTED is never escaped", stomp.V12, stomp.Frame{Command: "CONNECTED", Header: nasty},
-			"CONNECTED\nk\\:a:\\receipt:1SEND\n\n\x00"},
+		{
+			"CONNECT is never escaped", stomp.V12,
+			stomp.Frame{Command: "CONNECT", Header: field("passcode", `a\nb:c`)},
+			"CONNECT\npasscode:a\\nb:c\n\n\x00",
+		},
+		{
+			"STOMP is never escaped", stomp.V12,
+			stomp.Frame{Command: "STOMP", Header: field("passcode", `a\nb:c`)},
+			"STOMP\npasscode:a\\nb:c\n\n\x00",
+		},
+		{
+			"CONNECTED is never escaped", stomp.V12,
+			stomp.Frame{Command: "CONNECTED", Header: nasty},
+			"CONNECTED\nk\\:a:\\receipt:1SEND\n\n\x00",
+		},
 		{"a key of nothing", stomp.V12, stomp.Frame{Command: "SEND", Header: field("", "v")}, "SEND\n\n\x00"},
-		{"length added", stomp.V12, stomp.Frame{Command: "SEND", Header: field("a", "1"), Body: []byte("Ä\x00")},
-			"SEND\na:1\ncontent-length:3\n\nÄ\x00\x00"},
-		{"length corrected in its place", stomp.V12,
+		{
+			"length added", stomp.V12,
+			stomp.Frame{Command: "SEND", Header: field("a", "1"), Body: []byte("Ä\x00")},
+			"SEND\na:1\ncontent-length:3\n\nÄ\x00\x00",
+		},
+		{
+			"length corrected in its place", stomp.V12,
 			stomp.Frame{Command: "SEND", Header: stomp.Header{{"content-length", "99"}, {"a", "1"}}, Body: []byte("hello")},
-			"SEND\ncontent-length:5\na:1\n\nhello\x00"},
-		{"length once", stomp.V12,
-			stomp.Frame{Command: "SEND", Body: []byte("hello"),
-				Header: stomp.Header{{"a", "1"}, {"content-length", "5"}, {"content-length", "9"}}},
-			"SEND\na:1\ncontent-length:5\n\nhello\x00"},
-		{"length once, beside what needs escaping", stomp.V12,
-			stomp.Frame{Command: "SEND", Body: []byte("x"),
-				Header: stomp.Header{{"content-length", "5"}, {"a", ":"}, {"content-length", "9"}}},
-			"SEND\ncontent-length:1\na:\\c\n\nx\x00"},
-		{"length added, beside what needs escaping", stomp.V12,
-			stomp.Frame{Command: "SEND", Header: field("a", ":"), Body: []byte("x")}, "SEND\na:\\c\ncontent-length:1\n\nx\x00"},
-		{"length of no body", stomp.V12, stomp.Frame{Command: "SEND", Header: field("content-length", "7")},
-			"SEND\ncontent-length:0\n\n\x00"},
-		{"a length in disguise", stomp.V10,
-			stomp.Frame{Command: "SEND",
-				Header: stomp.Header{{"content-\nlength", "9"}, {"\x00content-length", "9"}, {"a", "1"}}},
-			"SEND\na:1\n\n\x00"},
-		{"a length in disguise before the true one", stomp.V12,
+			"SEND\ncontent-length:5\na:1\n\nhello\x00",
+		},
+		{
+			"length once", stomp.V12,
+			stomp.Frame{
+				Command: "SEND", Body: []byte("hello"),
+				Header: stomp.Header{{"a", "1"}, {"content-length", "5"}, {"content-length", "9"}},
+			},
+			"SEND\na:1\ncontent-length:5\n\nhello\x00",
+		},
+		{
+			"length once, beside what needs escaping", stomp.V12,
+			stomp.Frame{
+				Command: "SEND", Body: []byte("x"),
+				Header: stomp.Header{{"content-length", "5"}, {"a", ":"}, {"content-length", "9"}},
+			},
+			"SEND\ncontent-length:1\na:\\c\n\nx\x00",
+		},
+		{
+			"length added, beside what needs escaping", stomp.V12,
+			stomp.Frame{Command: "SEND", Header: field("a", ":"), Body: []byte("x")},
+			"SEND\na:\\c\ncontent-length:1\n\nx\x00",
+		},
+		{
+			"length of no body", stomp.V12,
+			stomp.Frame{Command: "SEND", Header: field("content-length", "7")},
+			"SEND\ncontent-length:0\n\n\x00",
+		},
+		{
+			"a length in disguise", stomp.V10,
+			stomp.Frame{
+				Command: "SEND",
+				Header:  stomp.Header{{"content-\nlength", "9"}, {"\x00content-length", "9"}, {"a", "1"}},
+			},
+			"SEND\na:1\n\n\x00",
+		},
+		{
+			"a length in disguise before the true one", stomp.V12,
 			stomp.Frame{Command: "SEND", Header: stomp.Header{{"content-length\x00", "9"}}, Body: []byte("hello")},
-			"SEND\ncontent-length:5\n\nhello\x00"},
+			"SEND\ncontent-length:5\n\nhello\x00",
+		},
 		{"a version not known yet", 77, stomp.Frame{Command: "SEND", Header: field("a", "\r")}, "SEND\na:\\r\n\n\x00"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -133,8 +187,10 @@ func TestPreparedContentLengthIsTrue(t *testing.T) {
 		body   string
 		want   string
 	}{
-		{"added", nil, "hello", "5"}, {"corrected", given, "hello", "5"},
-		{"no body", nil, "", "0"}, {"no body, corrected", given, "", "0"},
+		{"added", nil, "hello", "5"},
+		{"corrected", given, "hello", "5"},
+		{"no body", nil, "", "0"},
+		{"no body, corrected", given, "", "0"},
 	} {
 		wire := stomp.NewPrepared(c.header, []byte(c.body)).AppendTo(nil, "s", "")
 		f := one(t, stomp.V12, string(wire))

@@ -22,7 +22,10 @@ var golden = []struct {
 		{"accept-version", "1.2,1.1,1.0"}, {"heart-beat", "10000,10000"}, {"Authorization", `Bearer a.b\nc.d`},
 	}}},
 	{"connected", stomp.V12, stomp.Frame{Command: stomp.CmdConnected, Header: stomp.Header{
-		{"version", "1.2"}, {"heart-beat", "10000,10000"}, {"session", "s-1"}, {"server", "fliliy-chat/1"},
+		{"version", "1.2"},
+		{"heart-beat", "10000,10000"},
+		{"session", "s-1"},
+		{"server", "fliliy-chat/1"},
 		{"user-name", "alice:smith"},
 	}}},
 	{"subscribe", stomp.V12, stomp.Frame{Command: stomp.CmdSubscribe, Header: stomp.Header{

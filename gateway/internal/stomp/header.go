@@ -1,7 +1,11 @@
 package stomp
 
-// contentLength is the one header that the codec itself reads and writes.
-const contentLength = "content-length"
+const (
+	// contentLength is the one header that the codec itself reads and writes.
+	contentLength = "content-length"
+	// receipt is read of frames that are refused, so that the ERROR can name it.
+	receipt = "receipt"
+)
 
 // Field is one header line.
 type Field struct{ Key, Value string }

@@ -103,7 +103,8 @@ func TestRoundTripPrepared(t *testing.T) {
 		wire := p.AppendTo(nil, string(stomp.AppendEscaped(nil, v, subscription)), "")
 		want := stomp.Frame{Command: "MESSAGE", Body: body, Header: stomp.Header{
 			{"subscription", carried(v, "MESSAGE", stomp.Header{{"k", subscription}}, nil)[0].Value},
-			{"name", without("\x00\r", value)}, {"content-length", strconv.Itoa(len(body))},
+			{"name", without("\x00\r", value)},
+			{"content-length", strconv.Itoa(len(body))},
 		}}
 		got := decode(v, stomp.DefaultLimits, string(wire))
 		if got.err != nil || len(got.frames) != 1 || !same(got.frames[0], want) {
