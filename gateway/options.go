@@ -18,7 +18,8 @@ func WithLogger(logger *slog.Logger) Option {
 	return func(o *options) { o.logger = logger }
 }
 
-// WithRoute serves one more pattern of http.ServeMux on the public address, such as "POST /api/v1/dev/token".
+// WithRoute serves one more pattern of http.ServeMux under /api/v1/ on the public address, such as
+// "POST /api/v1/dev/token".
 func WithRoute(pattern string, handler http.Handler) Option {
 	return func(o *options) { o.routes[pattern] = handler }
 }
