@@ -68,7 +68,7 @@ func Handler(cc grpc.ClientConnInterface, auth Authenticator, options ...Option)
 		runtime.WithOutgoingHeaderMatcher(noHeader),
 		runtime.WithOutgoingTrailerMatcher(noHeader),
 		runtime.WithMetadata(actingUser),
-		runtime.WithMiddlewares(checkRoomID, exactUserID),
+		runtime.WithMiddlewares(checkNumbers, exactUserID),
 		runtime.WithForwardResponseOption(createdStatus),
 		runtime.WithErrorHandler(h.callFailed),
 		runtime.WithRoutingErrorHandler(h.notRouted),
@@ -105,14 +105,18 @@ func createdStatus(_ context.Context, w http.ResponseWriter, response proto.Mess
 	return nil
 }
 
-// checkRoomID lets only canonical positive room ids through.
-func checkRoomID(next runtime.HandlerFunc) runtime.HandlerFunc {
+// checkNumbers lets only canonical positive room ids and seqs through.
+func checkNumbers(next runtime.HandlerFunc) runtime.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, params map[string]string) {
-		if id, ok := params["chat_room_id"]; ok {
-			if n, err := strconv.ParseInt(id, 10, 64); err != nil || n <= 0 || strconv.FormatInt(n, 10) != id {
+		for param, name := range map[string]string{"chat_room_id": "chat room id", "seq": "seq"} {
+			text, ok := params[param]
+			if !ok {
+				continue
+			}
+			if n, err := strconv.ParseInt(text, 10, 64); err != nil || n <= 0 || strconv.FormatInt(n, 10) != text {
 				writeError(w, http.StatusBadRequest, &event.Error{
 					Code:    event.Invalid,
-					Message: "chat room id " + quote(id) + " is not a positive whole number in decimal",
+					Message: name + " " + quote(text) + " is not a positive whole number in decimal",
 				})
 				return
 			}
@@ -174,11 +178,11 @@ func (h *handler) user(ctx context.Context, r *http.Request) (string, error) {
 	return user, err
 }
 
-// readBody reads the body of a POST, which must be JSON; a body-less POST needs no content type. That a browser's
-// form cannot post here closes cross-site requests, beside the token that they do not have. Other methods have no
-// body that anyone reads.
+// readBody reads the body of a POST or PATCH, which must be JSON; without a body it needs no content type. That a
+// browser's form cannot post here closes cross-site requests, beside the token that they do not have. Other methods
+// have no body that anyone reads.
 func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int, refused *event.Error) {
-	if r.Method != http.MethodPost {
+	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
 		return nil, 0, nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))

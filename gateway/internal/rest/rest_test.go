@@ -71,10 +71,15 @@ func TestCalls(t *testing.T) {
 		{
 			"members", "GET", "/api/v1/chat-rooms/42/members", "", &chatv1.ListMembersRequest{ChatRoomId: 42},
 			&chatv1.ListMembersResponse{Members: []*chatv1.Member{
-				{UserId: "al\"ice\n", Role: chatv1.MemberRole_MEMBER_ROLE_OWNER, JoinedAt: noon, LastReadSeq: 1 << 53}, {Role: 99},
+				{
+					UserId: "al\"ice\n", Role: chatv1.MemberRole_MEMBER_ROLE_OWNER, JoinedAt: noon,
+					LastReadSeq: 1 << 53, LastDeliveredSeq: 1<<53 + 1,
+				},
+				{Role: 99},
 			}},
 			200, `{"members":[{"userId":"al\"ice\n","role":"OWNER","joinedAt":"2026-11-23T11:00:00.120Z",` +
-				`"lastReadSeq":9007199254740992},{"userId":"","role":"99","lastReadSeq":0}]}`,
+				`"lastReadSeq":9007199254740992,"lastDeliveredSeq":9007199254740993},` +
+				`{"userId":"","role":"99","lastReadSeq":0,"lastDeliveredSeq":0}]}`,
 		},
 		{
 			"add members", "POST", "/api/v1/chat-rooms/42/members", `{"memberIds":["carol"]}`,
@@ -98,6 +103,18 @@ func TestCalls(t *testing.T) {
 			},
 			&chatv1.SendMessageResponse{MessageId: "42-7", Seq: 7, Duplicate: true},
 			200, `{"messageId":"42-7","seq":7,"duplicate":true}`,
+		},
+		{
+			"edit", "PATCH", "/api/v1/chat-rooms/42/messages/7",
+			`{"content":"您好","clientMessageId":"c2","seq":8,"senderId":"mallory"}`,
+			&chatv1.EditMessageRequest{ChatRoomId: 42, Seq: 7, Content: "您好", ClientMessageId: "c2"},
+			&chatv1.EditMessageResponse{MessageId: "42-9", Seq: 9}, 200, `{"messageId":"42-9","seq":9,"duplicate":false}`,
+		},
+		{
+			"recall", "DELETE", "/api/v1/chat-rooms/42/messages/7", "",
+			&chatv1.RecallMessageRequest{ChatRoomId: 42, Seq: 7},
+			&chatv1.RecallMessageResponse{MessageId: "42-10", Seq: 10, Duplicate: true},
+			200, `{"messageId":"42-10","seq":10,"duplicate":true}`,
 		},
 		{
 			"history", "GET", "/api/v1/chat-rooms/42/messages?beforeSeq=9&limit=2", "",
@@ -180,7 +197,11 @@ func TestBadRequests(t *testing.T) {
 		{"no content type", "POST", messages, "{}", http.Header{"Content-Type": nil}, 415, event.Invalid, "application/json"},
 		{"body too large", "POST", messages, `{"content":"` + strings.Repeat("x", rest.MaxBody) + `"}`, nil, 413, event.TooLarge, "65536"},
 		{"unknown path", "GET", "/api/v1/nothing", "", nil, 404, event.Invalid, "openapi.json"},
-		{"path too long", "GET", messages + "/7", "", nil, 404, event.Invalid, ""},
+		{"path too long", "GET", messages + "/7/8", "", nil, 404, event.Invalid, ""},
+		{"seq is a word", "DELETE", messages + "/last", "", nil, 400, event.Invalid, `seq "last"`},
+		{"seq 0", "PATCH", messages + "/0", `{"content":"x"}`, nil, 400, event.Invalid, `seq "0"`},
+		{"edit without JSON", "PATCH", messages + "/7", `content=x`, nil, 400, event.Invalid, "JSON"},
+		{"edit by a form", "PATCH", messages + "/7", `content=x`, http.Header{"Content-Type": {"text/plain"}}, 415, event.Invalid, "application/json"},
 		{"internal method", "POST", "/fliliy.chat.v1.ChatService/SendNotification", "{}", nil, 404, event.Invalid, ""},
 		{"wrong method", "PUT", messages, "", nil, 405, event.Invalid, "GET, POST"},
 		{"method override", "PUT", messages, "", http.Header{"X-Http-Method-Override": {"GET"}}, 405, event.Invalid, "GET, POST"},

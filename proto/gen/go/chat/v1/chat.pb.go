@@ -471,13 +471,15 @@ func (x *RoomSummary) GetUnreadCount() int64 {
 }
 
 type Member struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UserId        string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	Role          MemberRole             `protobuf:"varint,2,opt,name=role,proto3,enum=fliliy.chat.v1.MemberRole" json:"role,omitempty"`
-	JoinedAt      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
-	LastReadSeq   int64                  `protobuf:"varint,4,opt,name=last_read_seq,json=lastReadSeq,proto3" json:"last_read_seq,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	UserId      string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	Role        MemberRole             `protobuf:"varint,2,opt,name=role,proto3,enum=fliliy.chat.v1.MemberRole" json:"role,omitempty"`
+	JoinedAt    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
+	LastReadSeq int64                  `protobuf:"varint,4,opt,name=last_read_seq,json=lastReadSeq,proto3" json:"last_read_seq,omitempty"`
+	// The newest seq that the member's devices have acknowledged or that the member has read.
+	LastDeliveredSeq int64 `protobuf:"varint,5,opt,name=last_delivered_seq,json=lastDeliveredSeq,proto3" json:"last_delivered_seq,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -534,6 +536,13 @@ func (x *Member) GetJoinedAt() *timestamppb.Timestamp {
 func (x *Member) GetLastReadSeq() int64 {
 	if x != nil {
 		return x.LastReadSeq
+	}
+	return 0
+}
+
+func (x *Member) GetLastDeliveredSeq() int64 {
+	if x != nil {
+		return x.LastDeliveredSeq
 	}
 	return 0
 }
@@ -951,6 +960,255 @@ func (x *SendMessageResponse) GetDuplicate() bool {
 	return false
 }
 
+type EditMessageRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ChatRoomId int64                  `protobuf:"varint,1,opt,name=chat_room_id,json=chatRoomId,proto3" json:"chat_room_id,omitempty"`
+	// Of the message.
+	Seq int64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	// As in SendMessageRequest, and not empty.
+	Content string `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	// As in SendMessageRequest: of the edit, not of the message.
+	ClientMessageId string `protobuf:"bytes,4,opt,name=client_message_id,json=clientMessageId,proto3" json:"client_message_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *EditMessageRequest) Reset() {
+	*x = EditMessageRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditMessageRequest) ProtoMessage() {}
+
+func (x *EditMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditMessageRequest.ProtoReflect.Descriptor instead.
+func (*EditMessageRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *EditMessageRequest) GetChatRoomId() int64 {
+	if x != nil {
+		return x.ChatRoomId
+	}
+	return 0
+}
+
+func (x *EditMessageRequest) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *EditMessageRequest) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
+func (x *EditMessageRequest) GetClientMessageId() string {
+	if x != nil {
+		return x.ClientMessageId
+	}
+	return ""
+}
+
+type EditMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the EDITED event.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Seq       int64  `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	// True when nothing was stored: client_message_id had been, or the message has this content. Then message_id and seq
+	// are those of the event that gave it.
+	Duplicate     bool `protobuf:"varint,3,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditMessageResponse) Reset() {
+	*x = EditMessageResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditMessageResponse) ProtoMessage() {}
+
+func (x *EditMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditMessageResponse.ProtoReflect.Descriptor instead.
+func (*EditMessageResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EditMessageResponse) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *EditMessageResponse) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *EditMessageResponse) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
+}
+
+type RecallMessageRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ChatRoomId int64                  `protobuf:"varint,1,opt,name=chat_room_id,json=chatRoomId,proto3" json:"chat_room_id,omitempty"`
+	// Of the message.
+	Seq           int64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallMessageRequest) Reset() {
+	*x = RecallMessageRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallMessageRequest) ProtoMessage() {}
+
+func (x *RecallMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallMessageRequest.ProtoReflect.Descriptor instead.
+func (*RecallMessageRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RecallMessageRequest) GetChatRoomId() int64 {
+	if x != nil {
+		return x.ChatRoomId
+	}
+	return 0
+}
+
+func (x *RecallMessageRequest) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type RecallMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the RECALLED event.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Seq       int64  `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	// True when the message had been recalled before; message_id and seq are the first recall's.
+	Duplicate     bool `protobuf:"varint,3,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallMessageResponse) Reset() {
+	*x = RecallMessageResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallMessageResponse) ProtoMessage() {}
+
+func (x *RecallMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallMessageResponse.ProtoReflect.Descriptor instead.
+func (*RecallMessageResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RecallMessageResponse) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *RecallMessageResponse) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *RecallMessageResponse) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
+}
+
 type ListMessagesRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	ChatRoomId int64                  `protobuf:"varint,1,opt,name=chat_room_id,json=chatRoomId,proto3" json:"chat_room_id,omitempty"`
@@ -966,7 +1224,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1236,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1249,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListMessagesRequest) GetChatRoomId() int64 {
@@ -1033,7 +1291,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1303,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1316,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListMessagesResponse) GetEvents() []*Event {
@@ -1086,7 +1344,7 @@ type MarkReadRequest struct {
 
 func (x *MarkReadRequest) Reset() {
 	*x = MarkReadRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1356,7 @@ func (x *MarkReadRequest) String() string {
 func (*MarkReadRequest) ProtoMessage() {}
 
 func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1369,7 @@ func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadRequest.ProtoReflect.Descriptor instead.
 func (*MarkReadRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{17}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *MarkReadRequest) GetChatRoomId() int64 {
@@ -1137,7 +1395,7 @@ type MarkReadResponse struct {
 
 func (x *MarkReadResponse) Reset() {
 	*x = MarkReadResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1407,7 @@ func (x *MarkReadResponse) String() string {
 func (*MarkReadResponse) ProtoMessage() {}
 
 func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1420,7 @@ func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadResponse.ProtoReflect.Descriptor instead.
 func (*MarkReadResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{18}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MarkReadResponse) GetLastReadSeq() int64 {
@@ -1181,7 +1439,7 @@ type CheckAccessRequest struct {
 
 func (x *CheckAccessRequest) Reset() {
 	*x = CheckAccessRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1451,7 @@ func (x *CheckAccessRequest) String() string {
 func (*CheckAccessRequest) ProtoMessage() {}
 
 func (x *CheckAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1464,7 @@ func (x *CheckAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckAccessRequest.ProtoReflect.Descriptor instead.
 func (*CheckAccessRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{19}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CheckAccessRequest) GetChatRoomId() int64 {
@@ -1225,7 +1483,7 @@ type CheckAccessResponse struct {
 
 func (x *CheckAccessResponse) Reset() {
 	*x = CheckAccessResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1495,7 @@ func (x *CheckAccessResponse) String() string {
 func (*CheckAccessResponse) ProtoMessage() {}
 
 func (x *CheckAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1508,7 @@ func (x *CheckAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckAccessResponse.ProtoReflect.Descriptor instead.
 func (*CheckAccessResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{20}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CheckAccessResponse) GetAllowed() bool {
@@ -1272,7 +1530,7 @@ type ListInboxRequest struct {
 
 func (x *ListInboxRequest) Reset() {
 	*x = ListInboxRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1542,7 @@ func (x *ListInboxRequest) String() string {
 func (*ListInboxRequest) ProtoMessage() {}
 
 func (x *ListInboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1555,7 @@ func (x *ListInboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInboxRequest.ProtoReflect.Descriptor instead.
 func (*ListInboxRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{21}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListInboxRequest) GetBeforeSeq() int64 {
@@ -1331,7 +1589,7 @@ type ListInboxResponse struct {
 
 func (x *ListInboxResponse) Reset() {
 	*x = ListInboxResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1601,7 @@ func (x *ListInboxResponse) String() string {
 func (*ListInboxResponse) ProtoMessage() {}
 
 func (x *ListInboxResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1614,7 @@ func (x *ListInboxResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInboxResponse.ProtoReflect.Descriptor instead.
 func (*ListInboxResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{22}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListInboxResponse) GetEvents() []*Event {
@@ -1390,7 +1648,7 @@ type SendNotificationRequest struct {
 
 func (x *SendNotificationRequest) Reset() {
 	*x = SendNotificationRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1660,7 @@ func (x *SendNotificationRequest) String() string {
 func (*SendNotificationRequest) ProtoMessage() {}
 
 func (x *SendNotificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1673,7 @@ func (x *SendNotificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendNotificationRequest.ProtoReflect.Descriptor instead.
 func (*SendNotificationRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{23}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SendNotificationRequest) GetUserId() string {
@@ -1471,7 +1729,7 @@ type SendNotificationResponse struct {
 
 func (x *SendNotificationResponse) Reset() {
 	*x = SendNotificationResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1741,7 @@ func (x *SendNotificationResponse) String() string {
 func (*SendNotificationResponse) ProtoMessage() {}
 
 func (x *SendNotificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1754,7 @@ func (x *SendNotificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendNotificationResponse.ProtoReflect.Descriptor instead.
 func (*SendNotificationResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{24}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SendNotificationResponse) GetNotificationId() string {
@@ -1560,12 +1818,13 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"last_event\x18\x02 \x01(\v2\x15.fliliy.chat.v1.EventR\tlastEvent\x12\x19\n" +
 	"\bhead_seq\x18\x03 \x01(\x03R\aheadSeq\x12\"\n" +
 	"\rlast_read_seq\x18\x04 \x01(\x03R\vlastReadSeq\x12!\n" +
-	"\funread_count\x18\x05 \x01(\x03R\vunreadCount\"\xae\x01\n" +
+	"\funread_count\x18\x05 \x01(\x03R\vunreadCount\"\xdc\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12.\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x1a.fliliy.chat.v1.MemberRoleR\x04role\x127\n" +
 	"\tjoined_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x12\"\n" +
-	"\rlast_read_seq\x18\x04 \x01(\x03R\vlastReadSeq\"6\n" +
+	"\rlast_read_seq\x18\x04 \x01(\x03R\vlastReadSeq\x12,\n" +
+	"\x12last_delivered_seq\x18\x05 \x01(\x03R\x10lastDeliveredSeq\"6\n" +
 	"\x12ListMembersRequest\x12 \n" +
 	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
 	"chatRoomId\"G\n" +
@@ -1593,6 +1852,26 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"attachment\x12*\n" +
 	"\x11client_message_id\x18\x05 \x01(\tR\x0fclientMessageId\"d\n" +
 	"\x13SendMessageResponse\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x1c\n" +
+	"\tduplicate\x18\x03 \x01(\bR\tduplicate\"\x8e\x01\n" +
+	"\x12EditMessageRequest\x12 \n" +
+	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
+	"chatRoomId\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x18\n" +
+	"\acontent\x18\x03 \x01(\tR\acontent\x12*\n" +
+	"\x11client_message_id\x18\x04 \x01(\tR\x0fclientMessageId\"d\n" +
+	"\x13EditMessageResponse\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x1c\n" +
+	"\tduplicate\x18\x03 \x01(\bR\tduplicate\"J\n" +
+	"\x14RecallMessageRequest\x12 \n" +
+	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
+	"chatRoomId\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\"f\n" +
+	"\x15RecallMessageResponse\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x1c\n" +
@@ -1645,7 +1924,7 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"MemberRole\x12\x1b\n" +
 	"\x17MEMBER_ROLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12MEMBER_ROLE_MEMBER\x10\x01\x12\x15\n" +
-	"\x11MEMBER_ROLE_OWNER\x10\x022\xcf\a\n" +
+	"\x11MEMBER_ROLE_OWNER\x10\x022\x85\t\n" +
 	"\vChatService\x12S\n" +
 	"\n" +
 	"CreateRoom\x12!.fliliy.chat.v1.CreateRoomRequest\x1a\".fliliy.chat.v1.CreateRoomResponse\x12P\n" +
@@ -1654,7 +1933,9 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\n" +
 	"AddMembers\x12!.fliliy.chat.v1.AddMembersRequest\x1a\".fliliy.chat.v1.AddMembersResponse\x12Y\n" +
 	"\fRemoveMember\x12#.fliliy.chat.v1.RemoveMemberRequest\x1a$.fliliy.chat.v1.RemoveMemberResponse\x12V\n" +
-	"\vSendMessage\x12\".fliliy.chat.v1.SendMessageRequest\x1a#.fliliy.chat.v1.SendMessageResponse\x12Y\n" +
+	"\vSendMessage\x12\".fliliy.chat.v1.SendMessageRequest\x1a#.fliliy.chat.v1.SendMessageResponse\x12V\n" +
+	"\vEditMessage\x12\".fliliy.chat.v1.EditMessageRequest\x1a#.fliliy.chat.v1.EditMessageResponse\x12\\\n" +
+	"\rRecallMessage\x12$.fliliy.chat.v1.RecallMessageRequest\x1a%.fliliy.chat.v1.RecallMessageResponse\x12Y\n" +
 	"\fListMessages\x12#.fliliy.chat.v1.ListMessagesRequest\x1a$.fliliy.chat.v1.ListMessagesResponse\x12M\n" +
 	"\bMarkRead\x12\x1f.fliliy.chat.v1.MarkReadRequest\x1a .fliliy.chat.v1.MarkReadResponse\x12V\n" +
 	"\vCheckAccess\x12\".fliliy.chat.v1.CheckAccessRequest\x1a#.fliliy.chat.v1.CheckAccessResponse\x12P\n" +
@@ -1674,7 +1955,7 @@ func file_fliliy_chat_v1_chat_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(MemberRole)(0),                  // 0: fliliy.chat.v1.MemberRole
 	(*Room)(nil),                     // 1: fliliy.chat.v1.Room
@@ -1692,58 +1973,66 @@ var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(*RemoveMemberResponse)(nil),     // 13: fliliy.chat.v1.RemoveMemberResponse
 	(*SendMessageRequest)(nil),       // 14: fliliy.chat.v1.SendMessageRequest
 	(*SendMessageResponse)(nil),      // 15: fliliy.chat.v1.SendMessageResponse
-	(*ListMessagesRequest)(nil),      // 16: fliliy.chat.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),     // 17: fliliy.chat.v1.ListMessagesResponse
-	(*MarkReadRequest)(nil),          // 18: fliliy.chat.v1.MarkReadRequest
-	(*MarkReadResponse)(nil),         // 19: fliliy.chat.v1.MarkReadResponse
-	(*CheckAccessRequest)(nil),       // 20: fliliy.chat.v1.CheckAccessRequest
-	(*CheckAccessResponse)(nil),      // 21: fliliy.chat.v1.CheckAccessResponse
-	(*ListInboxRequest)(nil),         // 22: fliliy.chat.v1.ListInboxRequest
-	(*ListInboxResponse)(nil),        // 23: fliliy.chat.v1.ListInboxResponse
-	(*SendNotificationRequest)(nil),  // 24: fliliy.chat.v1.SendNotificationRequest
-	(*SendNotificationResponse)(nil), // 25: fliliy.chat.v1.SendNotificationResponse
-	(*timestamppb.Timestamp)(nil),    // 26: google.protobuf.Timestamp
-	(*Event)(nil),                    // 27: fliliy.chat.v1.Event
-	(*structpb.Struct)(nil),          // 28: google.protobuf.Struct
+	(*EditMessageRequest)(nil),       // 16: fliliy.chat.v1.EditMessageRequest
+	(*EditMessageResponse)(nil),      // 17: fliliy.chat.v1.EditMessageResponse
+	(*RecallMessageRequest)(nil),     // 18: fliliy.chat.v1.RecallMessageRequest
+	(*RecallMessageResponse)(nil),    // 19: fliliy.chat.v1.RecallMessageResponse
+	(*ListMessagesRequest)(nil),      // 20: fliliy.chat.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),     // 21: fliliy.chat.v1.ListMessagesResponse
+	(*MarkReadRequest)(nil),          // 22: fliliy.chat.v1.MarkReadRequest
+	(*MarkReadResponse)(nil),         // 23: fliliy.chat.v1.MarkReadResponse
+	(*CheckAccessRequest)(nil),       // 24: fliliy.chat.v1.CheckAccessRequest
+	(*CheckAccessResponse)(nil),      // 25: fliliy.chat.v1.CheckAccessResponse
+	(*ListInboxRequest)(nil),         // 26: fliliy.chat.v1.ListInboxRequest
+	(*ListInboxResponse)(nil),        // 27: fliliy.chat.v1.ListInboxResponse
+	(*SendNotificationRequest)(nil),  // 28: fliliy.chat.v1.SendNotificationRequest
+	(*SendNotificationResponse)(nil), // 29: fliliy.chat.v1.SendNotificationResponse
+	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
+	(*Event)(nil),                    // 31: fliliy.chat.v1.Event
+	(*structpb.Struct)(nil),          // 32: google.protobuf.Struct
 }
 var file_fliliy_chat_v1_chat_proto_depIdxs = []int32{
-	26, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
+	30, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 1: fliliy.chat.v1.CreateRoomResponse.room:type_name -> fliliy.chat.v1.Room
 	6,  // 2: fliliy.chat.v1.ListRoomsResponse.rooms:type_name -> fliliy.chat.v1.RoomSummary
 	1,  // 3: fliliy.chat.v1.RoomSummary.room:type_name -> fliliy.chat.v1.Room
-	27, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
+	31, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
 	0,  // 5: fliliy.chat.v1.Member.role:type_name -> fliliy.chat.v1.MemberRole
-	26, // 6: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
+	30, // 6: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
 	7,  // 7: fliliy.chat.v1.ListMembersResponse.members:type_name -> fliliy.chat.v1.Member
 	7,  // 8: fliliy.chat.v1.AddMembersResponse.members:type_name -> fliliy.chat.v1.Member
-	28, // 9: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
-	27, // 10: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
-	27, // 11: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
-	28, // 12: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
+	32, // 9: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
+	31, // 10: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
+	31, // 11: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
+	32, // 12: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
 	2,  // 13: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
 	4,  // 14: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
 	8,  // 15: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
 	10, // 16: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
 	12, // 17: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
 	14, // 18: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
-	16, // 19: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
-	18, // 20: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
-	20, // 21: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
-	22, // 22: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
-	24, // 23: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
-	3,  // 24: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
-	5,  // 25: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
-	9,  // 26: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
-	11, // 27: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
-	13, // 28: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
-	15, // 29: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
-	17, // 30: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
-	19, // 31: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
-	21, // 32: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
-	23, // 33: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
-	25, // 34: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
-	24, // [24:35] is the sub-list for method output_type
-	13, // [13:24] is the sub-list for method input_type
+	16, // 19: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
+	18, // 20: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
+	20, // 21: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
+	22, // 22: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
+	24, // 23: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
+	26, // 24: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
+	28, // 25: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
+	3,  // 26: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
+	5,  // 27: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
+	9,  // 28: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
+	11, // 29: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
+	13, // 30: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
+	15, // 31: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
+	17, // 32: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
+	19, // 33: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
+	21, // 34: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
+	23, // 35: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
+	25, // 36: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
+	27, // 37: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
+	29, // 38: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
+	26, // [26:39] is the sub-list for method output_type
+	13, // [13:26] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -1755,15 +2044,15 @@ func file_fliliy_chat_v1_chat_proto_init() {
 		return
 	}
 	file_fliliy_chat_v1_envelope_proto_init()
-	file_fliliy_chat_v1_chat_proto_msgTypes[15].OneofWrappers = []any{}
-	file_fliliy_chat_v1_chat_proto_msgTypes[21].OneofWrappers = []any{}
+	file_fliliy_chat_v1_chat_proto_msgTypes[19].OneofWrappers = []any{}
+	file_fliliy_chat_v1_chat_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_chat_proto_rawDesc), len(file_fliliy_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,8 @@ const (
 	ChatService_AddMembers_FullMethodName       = "/fliliy.chat.v1.ChatService/AddMembers"
 	ChatService_RemoveMember_FullMethodName     = "/fliliy.chat.v1.ChatService/RemoveMember"
 	ChatService_SendMessage_FullMethodName      = "/fliliy.chat.v1.ChatService/SendMessage"
+	ChatService_EditMessage_FullMethodName      = "/fliliy.chat.v1.ChatService/EditMessage"
+	ChatService_RecallMessage_FullMethodName    = "/fliliy.chat.v1.ChatService/RecallMessage"
 	ChatService_ListMessages_FullMethodName     = "/fliliy.chat.v1.ChatService/ListMessages"
 	ChatService_MarkRead_FullMethodName         = "/fliliy.chat.v1.ChatService/MarkRead"
 	ChatService_CheckAccess_FullMethodName      = "/fliliy.chat.v1.ChatService/CheckAccess"
@@ -52,7 +54,13 @@ type ChatServiceClient interface {
 	// SendMessage stores a message and returns once it is committed. A repeat with the same client_message_id returns
 	// what the first one got.
 	SendMessage(ctx context.Context, in *SendMessageRequest, opts ...grpc.CallOption) (*SendMessageResponse, error)
-	// ListMessages pages through a room's log.
+	// EditMessage gives a TEXT message of the acting user another content, within the time configured. A repeat that
+	// changes nothing returns what gave the message its content.
+	EditMessage(ctx context.Context, in *EditMessageRequest, opts ...grpc.CallOption) (*EditMessageResponse, error)
+	// RecallMessage takes a message of the acting user back for everybody, within the time configured: its content is
+	// gone for ever. A repeat returns what the first one got.
+	RecallMessage(ctx context.Context, in *RecallMessageRequest, opts ...grpc.CallOption) (*RecallMessageResponse, error)
+	// ListMessages pages through a room's log: messages as they are now, and the edits and recalls at their own places.
 	ListMessages(ctx context.Context, in *ListMessagesRequest, opts ...grpc.CallOption) (*ListMessagesResponse, error)
 	// MarkRead moves the acting user's read mark forward, never back.
 	MarkRead(ctx context.Context, in *MarkReadRequest, opts ...grpc.CallOption) (*MarkReadResponse, error)
@@ -132,6 +140,26 @@ func (c *chatServiceClient) SendMessage(ctx context.Context, in *SendMessageRequ
 	return out, nil
 }
 
+func (c *chatServiceClient) EditMessage(ctx context.Context, in *EditMessageRequest, opts ...grpc.CallOption) (*EditMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EditMessageResponse)
+	err := c.cc.Invoke(ctx, ChatService_EditMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *chatServiceClient) RecallMessage(ctx context.Context, in *RecallMessageRequest, opts ...grpc.CallOption) (*RecallMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecallMessageResponse)
+	err := c.cc.Invoke(ctx, ChatService_RecallMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *chatServiceClient) ListMessages(ctx context.Context, in *ListMessagesRequest, opts ...grpc.CallOption) (*ListMessagesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListMessagesResponse)
@@ -202,7 +230,13 @@ type ChatServiceServer interface {
 	// SendMessage stores a message and returns once it is committed. A repeat with the same client_message_id returns
 	// what the first one got.
 	SendMessage(context.Context, *SendMessageRequest) (*SendMessageResponse, error)
-	// ListMessages pages through a room's log.
+	// EditMessage gives a TEXT message of the acting user another content, within the time configured. A repeat that
+	// changes nothing returns what gave the message its content.
+	EditMessage(context.Context, *EditMessageRequest) (*EditMessageResponse, error)
+	// RecallMessage takes a message of the acting user back for everybody, within the time configured: its content is
+	// gone for ever. A repeat returns what the first one got.
+	RecallMessage(context.Context, *RecallMessageRequest) (*RecallMessageResponse, error)
+	// ListMessages pages through a room's log: messages as they are now, and the edits and recalls at their own places.
 	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
 	// MarkRead moves the acting user's read mark forward, never back.
 	MarkRead(context.Context, *MarkReadRequest) (*MarkReadResponse, error)
@@ -239,6 +273,12 @@ func (UnimplementedChatServiceServer) RemoveMember(context.Context, *RemoveMembe
 }
 func (UnimplementedChatServiceServer) SendMessage(context.Context, *SendMessageRequest) (*SendMessageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendMessage not implemented")
+}
+func (UnimplementedChatServiceServer) EditMessage(context.Context, *EditMessageRequest) (*EditMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EditMessage not implemented")
+}
+func (UnimplementedChatServiceServer) RecallMessage(context.Context, *RecallMessageRequest) (*RecallMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecallMessage not implemented")
 }
 func (UnimplementedChatServiceServer) ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListMessages not implemented")
@@ -384,6 +424,42 @@ func _ChatService_SendMessage_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ChatService_EditMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EditMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).EditMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_EditMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).EditMessage(ctx, req.(*EditMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ChatService_RecallMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecallMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).RecallMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_RecallMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).RecallMessage(ctx, req.(*RecallMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ChatService_ListMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListMessagesRequest)
 	if err := dec(in); err != nil {
@@ -504,6 +580,14 @@ var ChatService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SendMessage",
 			Handler:    _ChatService_SendMessage_Handler,
+		},
+		{
+			MethodName: "EditMessage",
+			Handler:    _ChatService_EditMessage_Handler,
+		},
+		{
+			MethodName: "RecallMessage",
+			Handler:    _ChatService_RecallMessage_Handler,
 		},
 		{
 			MethodName: "ListMessages",

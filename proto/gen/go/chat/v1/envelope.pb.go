@@ -293,12 +293,15 @@ type Event struct {
 	Kind EventKind `protobuf:"varint,2,opt,name=kind,proto3,enum=fliliy.chat.v1.EventKind" json:"kind,omitempty"`
 	// "<log id>-<seq>" for events of a log; unique for state events too.
 	MessageId string `protobuf:"bytes,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
-	// The user it is about: sender of a message, member who changed, reader, typist.
+	// The user it is about: sender of a message, an edit or a recall, member who changed, reader, typist.
 	UserId string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// For EVENT_KIND_MEMBER: a gateway ends the subscriptions of a member who left or was removed.
 	MemberChange MemberChange `protobuf:"varint,5,opt,name=member_change,json=memberChange,proto3,enum=fliliy.chat.v1.MemberChange" json:"member_change,omitempty"`
 	// The JSON body of the MESSAGE frame, UTF-8, exactly as clients get it.
-	Json          []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	Json []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	// For EVENT_KIND_EDITED and EVENT_KIND_RECALLED: the message that they change, by its seq in the same log. Who keeps
+	// an older copy of it has to forget that copy: the log shows the message as it is now.
+	TargetSeq     int64 `protobuf:"varint,7,opt,name=target_seq,json=targetSeq,proto3" json:"target_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -373,6 +376,13 @@ func (x *Event) GetJson() []byte {
 		return x.Json
 	}
 	return nil
+}
+
+func (x *Event) GetTargetSeq() int64 {
+	if x != nil {
+		return x.TargetSeq
+	}
+	return 0
 }
 
 // Envelope is what travels on a room's or a user's NATS subject: events of one log, in order of seq.
@@ -487,7 +497,7 @@ const file_fliliy_chat_v1_envelope_proto_rawDesc = "" +
 	"\x03log\"E\n" +
 	"\aLogHead\x12(\n" +
 	"\x03log\x18\x01 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x03R\x03seq\"\xd7\x01\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\"\xf6\x01\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.fliliy.chat.v1.EventKindR\x04kind\x12\x1d\n" +
@@ -495,7 +505,9 @@ const file_fliliy_chat_v1_envelope_proto_rawDesc = "" +
 	"message_id\x18\x03 \x01(\tR\tmessageId\x12\x17\n" +
 	"\auser_id\x18\x04 \x01(\tR\x06userId\x12A\n" +
 	"\rmember_change\x18\x05 \x01(\x0e2\x1c.fliliy.chat.v1.MemberChangeR\fmemberChange\x12\x12\n" +
-	"\x04json\x18\x06 \x01(\fR\x04json\"c\n" +
+	"\x04json\x18\x06 \x01(\fR\x04json\x12\x1d\n" +
+	"\n" +
+	"target_seq\x18\a \x01(\x03R\ttargetSeq\"c\n" +
 	"\bEnvelope\x12(\n" +
 	"\x03log\x18\x01 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12-\n" +
 	"\x06events\x18\x02 \x03(\v2\x15.fliliy.chat.v1.EventR\x06events\"6\n" +

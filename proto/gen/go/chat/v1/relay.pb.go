@@ -29,6 +29,10 @@ const (
 	Verb_VERB_SEND        Verb = 1
 	Verb_VERB_READ        Verb = 2
 	Verb_VERB_TYPING      Verb = 3
+	// The user's devices have got the room's messages up to a seq, says an ACK: its body is {"seq":7}.
+	Verb_VERB_DELIVERED Verb = 4
+	Verb_VERB_EDIT      Verb = 5
+	Verb_VERB_RECALL    Verb = 6
 )
 
 // Enum value maps for Verb.
@@ -38,12 +42,18 @@ var (
 		1: "VERB_SEND",
 		2: "VERB_READ",
 		3: "VERB_TYPING",
+		4: "VERB_DELIVERED",
+		5: "VERB_EDIT",
+		6: "VERB_RECALL",
 	}
 	Verb_value = map[string]int32{
 		"VERB_UNSPECIFIED": 0,
 		"VERB_SEND":        1,
 		"VERB_READ":        2,
 		"VERB_TYPING":      3,
+		"VERB_DELIVERED":   4,
+		"VERB_EDIT":        5,
+		"VERB_RECALL":      6,
 	}
 )
 
@@ -74,7 +84,7 @@ func (Verb) EnumDescriptor() ([]byte, []int) {
 	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{0}
 }
 
-// Action is one SEND of a client to /app/chat/{chatRoomId}/{verb}.
+// Action is one SEND of a client to /app/chat/{chatRoomId}/{verb}; one of VERB_DELIVERED stands for ACK frames.
 type Action struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Verb       Verb                   `protobuf:"varint,1,opt,name=verb,proto3,enum=fliliy.chat.v1.Verb" json:"verb,omitempty"`
@@ -891,12 +901,15 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\x10ReadHeadsRequest\x12*\n" +
 	"\x04logs\x18\x01 \x03(\v2\x16.fliliy.chat.v1.LogRefR\x04logs\"B\n" +
 	"\x11ReadHeadsResponse\x12-\n" +
-	"\x05heads\x18\x01 \x03(\v2\x17.fliliy.chat.v1.LogHeadR\x05heads*K\n" +
+	"\x05heads\x18\x01 \x03(\v2\x17.fliliy.chat.v1.LogHeadR\x05heads*\x7f\n" +
 	"\x04Verb\x12\x14\n" +
 	"\x10VERB_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tVERB_SEND\x10\x01\x12\r\n" +
 	"\tVERB_READ\x10\x02\x12\x0f\n" +
-	"\vVERB_TYPING\x10\x032\xc8\x02\n" +
+	"\vVERB_TYPING\x10\x03\x12\x12\n" +
+	"\x0eVERB_DELIVERED\x10\x04\x12\r\n" +
+	"\tVERB_EDIT\x10\x05\x12\x0f\n" +
+	"\vVERB_RECALL\x10\x062\xc8\x02\n" +
 	"\fRelayService\x12H\n" +
 	"\x05Relay\x12\x1c.fliliy.chat.v1.RelayRequest\x1a\x1d.fliliy.chat.v1.RelayResponse(\x010\x01\x12P\n" +
 	"\tSubscribe\x12 .fliliy.chat.v1.SubscribeRequest\x1a!.fliliy.chat.v1.SubscribeResponse\x12J\n" +
