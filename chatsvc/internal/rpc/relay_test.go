@@ -241,6 +241,24 @@ func TestRelayBoundsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+func TestRelayBoundsTheBytesUnderWay(t *testing.T) {
+	t.Parallel()
+	held := &holding{}
+	r := newRig(t, setup{appender: held.over, options: rpc.Options{WindowBytes: 10 << 10}})
+	room := r.room("the room", "bob")
+	held.hold()
+	l := r.line()
+	for range 9 {
+		l.send("bob", plain(room, strings.Repeat("x", 4<<10)))
+	}
+	large := l.send("bob", plain(room, strings.Repeat("x", 15<<10))) // alone it is let through
+	eventually(t, "two commands are under way", func() bool { return held.count() == 2 })
+	held.release()
+	for id := uint64(1); id <= large; id++ {
+		l.stored(id)
+	}
+}
+
 func TestRelayStreamEndLeavesNothingHanging(t *testing.T) {
 	t.Parallel()
 	held := &holding{}
