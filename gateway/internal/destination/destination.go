@@ -15,6 +15,8 @@ const (
 	RoomSend   Kind = iota + 1 // /app/chat/{chatRoomId}/send
 	RoomRead                   // /app/chat/{chatRoomId}/read
 	RoomTyping                 // /app/chat/{chatRoomId}/typing
+	RoomEdit                   // /app/chat/{chatRoomId}/edit
+	RoomRecall                 // /app/chat/{chatRoomId}/recall
 	UserStatus                 // /app/user/status
 	UserToken                  // /app/user/token
 
@@ -44,6 +46,10 @@ func (d Destination) String() string {
 		return appRoom + room + "/read"
 	case RoomTyping:
 		return appRoom + room + "/typing"
+	case RoomEdit:
+		return appRoom + room + "/edit"
+	case RoomRecall:
+		return appRoom + room + "/recall"
 	case UserStatus:
 		return "/app/user/status"
 	case UserToken:

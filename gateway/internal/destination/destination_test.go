@@ -15,6 +15,8 @@ func TestParseSend(t *testing.T) {
 		"/app/chat/1/read":                   {Kind: destination.RoomRead, Room: 1},
 		"/app/chat/9223372036854775807/send": {Kind: destination.RoomSend, Room: math.MaxInt64},
 		"/app/chat/100/typing":               {Kind: destination.RoomTyping, Room: 100},
+		"/app/chat/42/edit":                  {Kind: destination.RoomEdit, Room: 42},
+		"/app/chat/42/recall":                {Kind: destination.RoomRecall, Room: 42},
 		"/app/user/status":                   {Kind: destination.UserStatus},
 		"/app/user/token":                    {Kind: destination.UserToken},
 	} {
@@ -116,7 +118,7 @@ func TestBadRoomsAreRefused(t *testing.T) {
 	for name, room := range badRooms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, verb := range []string{"send", "read", "typing"} {
+			for _, verb := range []string{"send", "read", "typing", "edit", "recall"} {
 				refused(t, destination.ParseSend, "/app/chat/"+room+"/"+verb, "chat room")
 			}
 			refused(t, destination.ParseSubscribe, "/topic/chat/"+room, "chat room")
@@ -151,6 +153,7 @@ var nowhere = map[string]string{
 	"room without verb":              "/app/chat/42",
 	"room with an empty verb":        "/app/chat/42/",
 	"unknown verb":                   "/app/chat/42/delete",
+	"verb of the relay alone":        "/app/chat/42/delivered",
 	"upper case verb":                "/app/chat/42/SEND",
 	"trailing slash":                 "/app/chat/42/send/",
 	"one part more":                  "/app/chat/42/send/x",
@@ -218,7 +221,7 @@ func TestSendAndSubscribeAreApart(t *testing.T) {
 	for _, text := range []string{"/topic/chat/42", "/user/queue/messages", "/user/queue/errors"} {
 		refused(t, destination.ParseSend, text, "clients subscribe to")
 	}
-	for _, text := range []string{"/app/chat/42/send", "/app/user/status", "/app/user/token"} {
+	for _, text := range []string{"/app/chat/42/send", "/app/chat/42/recall", "/app/user/status", "/app/user/token"} {
 		refused(t, destination.ParseSubscribe, text, "clients send to")
 	}
 }

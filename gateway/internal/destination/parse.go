@@ -14,7 +14,7 @@ const (
 	maxQuoted = 64
 
 	offeredSend = "/app/chat/{chatRoomId}/send, /app/chat/{chatRoomId}/read, /app/chat/{chatRoomId}/typing, " +
-		"/app/user/status, /app/user/token"
+		"/app/chat/{chatRoomId}/edit, /app/chat/{chatRoomId}/recall, /app/user/status, /app/user/token"
 	offeredSubscribe = "/topic/chat/{chatRoomId}, /user/queue/messages, /user/queue/errors"
 )
 
@@ -90,6 +90,10 @@ func kindOf(verb string) Kind {
 		return RoomRead
 	case "typing":
 		return RoomTyping
+	case "edit":
+		return RoomEdit
+	case "recall":
+		return RoomRecall
 	}
 	return 0
 }
@@ -97,7 +101,7 @@ func kindOf(verb string) Kind {
 // withRoom completes a destination with its room, if its kind has one.
 func withRoom(kind Kind, text string) (Destination, error) {
 	switch kind {
-	case RoomSend, RoomRead, RoomTyping, RoomTopic:
+	case RoomSend, RoomRead, RoomTyping, RoomEdit, RoomRecall, RoomTopic:
 		room, err := parseRoom(text)
 		if err != nil {
 			return Destination{}, err

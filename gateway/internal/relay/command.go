@@ -61,6 +61,12 @@ func verbOf(v action.Verb) chatv1.Verb {
 		return chatv1.Verb_VERB_READ
 	case action.Typing:
 		return chatv1.Verb_VERB_TYPING
+	case action.Edit:
+		return chatv1.Verb_VERB_EDIT
+	case action.Recall:
+		return chatv1.Verb_VERB_RECALL
+	case action.Delivered:
+		return chatv1.Verb_VERB_DELIVERED
 	default:
 		return chatv1.Verb_VERB_UNSPECIFIED
 	}

@@ -14,9 +14,9 @@
 //
 // The lane opens a new one, which may reach another replica. Commands not yet sent simply wait. Of those sent and not
 // answered nobody knows whether they took effect, so only those are sent again, first and in their old order, that
-// may take effect twice without harm: reads, typing, and messages that carry a clientMessageId (see repeatable.go).
-// The others end as UNAVAILABLE, which tells the client to send again with the same clientMessageId. A command is
-// sent at most three times, so that one which kills its replica does not kill them all.
+// may take effect twice without harm: marks, typing, recalls, and messages and edits that carry a clientMessageId (see
+// repeatable.go). The others end as UNAVAILABLE, which tells the client to send again with the same clientMessageId. A
+// command is sent at most three times, so that one which kills its replica does not kill them all.
 //
 // # Answers
 //

@@ -46,6 +46,18 @@ func TestAnswers(t *testing.T) {
 			stored:  []action.Stored{{MessageID: "42-7", Seq: 7}, {}, {}},
 		},
 		{
+			name: "edit, recall, delivered",
+			actions: []action.Action{
+				{Verb: action.Edit, Room: 42, Body: []byte(`{"seq":1,"content":"x"}`)},
+				{Verb: action.Recall, Room: 42, Body: []byte(`{"seq":1}`)},
+				{Verb: action.Delivered, Room: 42, Body: []byte(`{"seq":7}`)},
+			},
+			result: &chatv1.RelayResult{Stored: []*chatv1.Stored{
+				{MessageId: "42-7", Seq: 7}, {MessageId: "42-8", Seq: 8}, {},
+			}},
+			stored: []action.Stored{{MessageID: "42-7", Seq: 7}, {MessageID: "42-8", Seq: 8}, {}},
+		},
+		{
 			name: "refused", actions: []action.Action{text},
 			result: &chatv1.RelayResult{Refusal: &chatv1.Refusal{
 				Reason: chatv1.Reason_REASON_RATE_LIMITED, Message: "slow down", ClientMessageId: "c1", RetryAfterMs: 250,
@@ -97,6 +109,8 @@ func checkCommand(t *testing.T, c *chatv1.RelayCommand, want []action.Action) {
 	}
 	verbs := map[chatv1.Verb]action.Verb{
 		chatv1.Verb_VERB_SEND: action.Send, chatv1.Verb_VERB_READ: action.Read, chatv1.Verb_VERB_TYPING: action.Typing,
+		chatv1.Verb_VERB_EDIT: action.Edit, chatv1.Verb_VERB_RECALL: action.Recall,
+		chatv1.Verb_VERB_DELIVERED: action.Delivered,
 	}
 	var got []action.Action
 	for _, a := range c.GetActions() {

@@ -44,6 +44,7 @@ func TestStreamBreak(t *testing.T) {
 	typed := func(contentType, body string) action.Action {
 		return action.Action{Verb: action.Send, Room: 1, ContentType: contentType, Body: []byte(body)}
 	}
+	edit := func(body string) action.Action { return action.Action{Verb: action.Edit, Room: 1, Body: []byte(body)} }
 	tests := []struct {
 		name    string
 		actions []action.Action
@@ -54,6 +55,10 @@ func TestStreamBreak(t *testing.T) {
 		{"without content type", []action.Action{typed("", `{"clientMessageId":"a"}`)}, true},
 		{"read mark", []action.Action{{Verb: action.Read, Room: 1}}, true},
 		{"typing", []action.Action{{Verb: action.Typing, Room: 1}}, true},
+		{"delivered mark", []action.Action{{Verb: action.Delivered, Room: 1, Body: []byte(`{"seq":7}`)}}, true},
+		{"recall", []action.Action{{Verb: action.Recall, Room: 1, Body: []byte(`{"seq":7}`)}}, true},
+		{"edit with clientMessageId", []action.Action{edit(`{"seq":7,"content":"x","clientMessageId":"a"}`)}, true},
+		{"edit without", []action.Action{edit(`{"seq":7,"content":"x"}`)}, false},
 		{"transaction of such", []action.Action{json(`{"clientMessageId":"a"}`), {Verb: action.Read, Room: 1}}, true},
 		{"message without", []action.Action{json(`{"content":"x"}`)}, false},
 		{"empty id", []action.Action{json(`{"clientMessageId":""}`)}, false},

@@ -15,6 +15,8 @@ var verbs = map[destination.Kind]action.Verb{
 	destination.RoomSend:   action.Send,
 	destination.RoomRead:   action.Read,
 	destination.RoomTyping: action.Typing,
+	destination.RoomEdit:   action.Edit,
+	destination.RoomRecall: action.Recall,
 }
 
 // send passes a SEND on to whom it is for. The sender is the session's user, whatever headers or body claim.
@@ -104,7 +106,7 @@ func (s *session) renewToken(req request, body []byte) error {
 	}
 	if err != nil {
 		failed := s.failureOf(err)
-		failed.receipt = req.receipt
+		failed.receiptID = req.receiptID
 		return failed
 	}
 	s.mu.Lock()
