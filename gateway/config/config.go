@@ -5,11 +5,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
-	"strings"
+	"reflect"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -88,117 +87,60 @@ func Default() Config {
 	}
 }
 
-// Load reads the environment over the defaults. It checks only that each value can be read: Validate does the rest.
+// Logger returns a logger that writes as configured.
+func (l Log) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.Level}
+	if l.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// Load reads the process's environment. The error names every fault, of form and of sense, at once.
 func Load() (Config, error) {
+	return LoadFrom(env.ToMap(os.Environ()))
+}
+
+// LoadFrom is Load from the variables given. One that is absent or empty leaves its default, except ADMIN_ADDR, whose
+// empty value turns the admin server off.
+func LoadFrom(environment map[string]string) (Config, error) {
 	cfg := Default()
-	if err := env.ParseWithOptions(&cfg, env.Options{Prefix: Prefix}); err != nil {
-		return Config{}, fmt.Errorf("read the environment: %w", err)
+	err := env.ParseWithOptions(&cfg, env.Options{Environment: environment, Prefix: Prefix})
+	if admin, set := environment[Prefix+"ADMIN_ADDR"]; set {
+		cfg.AdminAddr = admin
+	}
+	if err := errors.Join(formFaults(err), cfg.Validate()); err != nil {
+		return Config{}, err
 	}
 	return cfg, nil
 }
 
-// Validate reports everything that is wrong, each fault naming its variable, and prints no secret.
-func (c *Config) Validate() error {
+// formFaults words the parser's errors by variable instead of by Go field.
+func formFaults(err error) error {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return err
+	}
+	names := map[string]string{}
+	variables(reflect.TypeFor[Config](), Prefix, names)
 	var faults []error
-	fault := func(variable, format string, args ...any) {
-		faults = append(faults, fmt.Errorf(Prefix+variable+": "+format, args...))
-	}
-	hostPort := func(variable, value string) {
-		if _, _, err := net.SplitHostPort(value); err != nil {
-			fault(variable, "%q is not host:port", value)
+	for _, fault := range all.Errors {
+		var parse env.ParseError
+		if errors.As(fault, &parse) {
+			fault = fmt.Errorf("%s: %w", names[parse.Name], parse.Err)
 		}
-	}
-	hostPort("ADDR", c.Addr)
-	if c.AdminAddr != "" {
-		hostPort("ADMIN_ADDR", c.AdminAddr)
-	}
-	if c.ChatsvcTarget == "" {
-		fault("CHATSVC_TARGET", "is empty; give a gRPC target such as dns:///chatsvc:9090")
-	}
-	for _, one := range strings.Split(c.NATS.URL, ",") {
-		if !hasScheme(one, "nats", "tls", "ws", "wss") {
-			fault("NATS_URL", "not a list of URLs such as nats://nats:4222")
-		}
-	}
-	if !hasScheme(c.RedisURL, "redis", "rediss", "unix") {
-		fault("REDIS_URL", "not a URL such as redis://redis:6379")
-	}
-	if len(c.JWT.Secret) < MinSecret {
-		fault("JWT_SECRET", "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48",
-			len(c.JWT.Secret), MinSecret)
-	}
-	if c.JWT.Claim == "" {
-		fault("JWT_USER_CLAIM", "is empty; the usual claim is sub")
-	}
-	if c.JWT.Leeway < 0 || c.JWT.Leeway > time.Minute {
-		fault("JWT_LEEWAY", "%v is not between 0 and 1m", c.JWT.Leeway)
-	}
-	for _, origin := range c.Origins {
-		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			fault("ORIGINS", "%q is not an origin such as https://shop.example", origin)
-		}
-	}
-	c.Limits.validate(fault)
-	if c.Log.Format != "json" && c.Log.Format != "text" {
-		fault("LOG_FORMAT", "%q is neither json nor text", c.Log.Format)
+		faults = append(faults, fault)
 	}
 	return errors.Join(faults...)
 }
 
-func (l *Limits) validate(fault func(variable, format string, args ...any)) {
-	between := func(variable string, value, least, most int) {
-		if value < least || value > most {
-			fault(variable, "%d is not between %d and %d", value, least, most)
-		}
-	}
-	between("LIMIT_BODY_BYTES", l.BodyBytes, 1<<10, 1<<20)
-	between("LIMIT_SEND_QUEUE_BYTES", l.SendQueueBytes, 16<<10, 64<<20)
-	between("LIMIT_SUBSCRIPTIONS", l.Subscriptions, 1, 10_000)
-	if l.HeartBeat != 0 && (l.HeartBeat < time.Second || l.HeartBeat > 10*time.Minute) {
-		fault("LIMIT_HEART_BEAT", "%v is neither 0 nor between 1s and 10m", l.HeartBeat)
-	}
-	if l.DrainTime < 0 || l.DrainTime > 10*time.Minute {
-		fault("LIMIT_DRAIN_TIME", "%v is not between 0 and 10m", l.DrainTime)
-	}
-}
-
-func hasScheme(value string, schemes ...string) bool {
-	u, err := url.Parse(value)
-	if err != nil {
-		return false
-	}
-	for _, scheme := range schemes {
-		if u.Scheme == scheme {
-			return true
-		}
-	}
-	return false
-}
-
-// Redacted is the configuration as it may be printed and logged: secrets and passwords are replaced.
-func (c Config) Redacted() Config {
-	hide := func(secret *string) {
-		if *secret != "" {
-			*secret = "(hidden)"
-		}
-	}
-	hide(&c.JWT.Secret)
-	hide(&c.NATS.Password)
-	for _, address := range []*string{&c.RedisURL, &c.NATS.URL} {
-		if u, err := url.Parse(*address); err == nil {
-			*address = u.Redacted()
+// variables maps the field names of a struct, which are unique among those that can fail to parse, to variables.
+func variables(t reflect.Type, prefix string, names map[string]string) {
+	for _, field := range reflect.VisibleFields(t) {
+		if nested, ok := field.Tag.Lookup("envPrefix"); ok {
+			variables(field.Type, prefix+nested, names)
 		} else {
-			hide(address)
+			names[field.Name] = prefix + field.Tag.Get("env")
 		}
 	}
-	return c
-}
-
-// Logger is the process's logger, to standard error.
-func (l Log) Logger() *slog.Logger {
-	options := &slog.HandlerOptions{Level: l.Level}
-	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
 }

@@ -2,8 +2,12 @@ package config_test
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/fliliy/chat/gateway/config"
 )
@@ -29,31 +33,37 @@ func TestDefaultNeedsOnlyASecret(t *testing.T) {
 }
 
 func TestLoadReadsTheEnvironment(t *testing.T) {
-	t.Setenv("FLILIY_GATEWAY_ADDR", "0.0.0.0:80")
-	t.Setenv("FLILIY_GATEWAY_NATS_URL", "nats://a:1,nats://b:2")
-	t.Setenv("FLILIY_GATEWAY_ORIGINS", "https://shop.example,https://m.shop.example")
-	t.Setenv("FLILIY_GATEWAY_JWT_SECRET", secret)
-	t.Setenv("FLILIY_GATEWAY_LOG_LEVEL", "warn")
-	t.Setenv("FLILIY_GATEWAY_LIMIT_HEART_BEAT", "20s")
-	cfg, err := config.Load()
+	t.Parallel()
+	cfg, err := config.LoadFrom(map[string]string{
+		"FLILIY_GATEWAY_ADDR":             "0.0.0.0:80",
+		"FLILIY_GATEWAY_ADMIN_ADDR":       "",
+		"FLILIY_GATEWAY_NATS_URL":         "nats://a:1,nats://b:2",
+		"FLILIY_GATEWAY_ORIGINS":          "https://shop.example,https://m.shop.example",
+		"FLILIY_GATEWAY_JWT_SECRET":       secret,
+		"FLILIY_GATEWAY_LOG_LEVEL":        "warn",
+		"FLILIY_GATEWAY_LIMIT_HEART_BEAT": "20s",
+	})
 	if err != nil {
-		t.Fatalf("Load: %v", err)
+		t.Fatalf("LoadFrom: %v", err)
 	}
-	if err := cfg.Validate(); err != nil {
-		t.Fatalf("Validate: %v", err)
-	}
-	got := strings.TrimSpace(fmt.Sprintln(
-		cfg.Addr, cfg.NATS.URL, cfg.Origins, cfg.Log.Level, cfg.Limits.HeartBeat, cfg.JWT.Claim))
-	want := "0.0.0.0:80 nats://a:1,nats://b:2 [https://shop.example https://m.shop.example] WARN 20s sub"
-	if got != want {
-		t.Errorf("Load = %q, want %q", got, want)
+	want := valid()
+	want.Addr, want.AdminAddr, want.NATS.URL = "0.0.0.0:80", "", "nats://a:1,nats://b:2"
+	want.Origins = []string{"https://shop.example", "https://m.shop.example"}
+	want.Log.Level, want.Limits.HeartBeat = slog.LevelWarn, 20*time.Second
+	if diff := cmp.Diff(want, cfg); diff != "" {
+		t.Errorf("LoadFrom (-want +got):\n%s", diff)
 	}
 }
 
-func TestLoadRefusesWhatItCannotRead(t *testing.T) {
-	t.Setenv("FLILIY_GATEWAY_LIMIT_BODY_BYTES", "many")
-	if _, err := config.Load(); err == nil || !strings.Contains(err.Error(), "BodyBytes") {
-		t.Fatalf("Load = %v, want an error that names BodyBytes", err)
+func TestLoadNamesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	_, err := config.LoadFrom(map[string]string{
+		"FLILIY_GATEWAY_LIMIT_BODY_BYTES": "many", "FLILIY_GATEWAY_LOG_LEVEL": "loud",
+	})
+	for _, variable := range []string{"LIMIT_BODY_BYTES", "LOG_LEVEL", "JWT_SECRET"} {
+		if err == nil || !strings.Contains(err.Error(), "FLILIY_GATEWAY_"+variable) {
+			t.Errorf("LoadFrom = %v, want an error that names %s", err, variable)
+		}
 	}
 }
 
@@ -95,10 +105,12 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 func TestRedactedHidesSecrets(t *testing.T) {
 	t.Parallel()
 	cfg := valid()
-	cfg.NATS = config.NATS{URL: "nats://u:hunter1@nats:4222", User: "gateway", Password: "hunter2"}
+	cfg.NATS = config.NATS{URL: "nats://u:hunter1@a:4222,nats://hunter4@b:4222", User: "gateway", Password: "hunter2"}
 	cfg.RedisURL = "redis://u:hunter3@redis:6379"
-	printed := fmt.Sprintf("%+v", cfg.Redacted())
-	for _, hidden := range []string{secret, "hunter1", "hunter2", "hunter3"} {
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("start", "config", cfg)
+	printed := fmt.Sprintf("%+v", cfg.Redacted()) + logged.String()
+	for _, hidden := range []string{secret, "hunter1", "hunter2", "hunter3", "hunter4"} {
 		if strings.Contains(printed, hidden) {
 			t.Errorf("Redacted shows %q: %s", hidden, printed)
 		}

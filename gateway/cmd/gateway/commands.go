@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/fliliy/chat/gateway"
@@ -14,10 +16,8 @@ import (
 )
 
 func serve(ctx context.Context, cfg config.Config, _ []string, _ io.Writer) error {
-	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("the configuration is wrong:\n%w", err)
-	}
-	gw, err := gateway.New(cfg, gateway.WithLogger(cfg.Log.Logger()))
+	logger := cfg.Log.Logger(os.Stderr).With("version", gateway.Version())
+	gw, err := gateway.New(cfg, gateway.WithLogger(logger))
 	if err != nil {
 		return err
 	}
@@ -25,11 +25,8 @@ func serve(ctx context.Context, cfg config.Config, _ []string, _ io.Writer) erro
 }
 
 func checkConfig(_ context.Context, cfg config.Config, _ []string, out io.Writer) error {
-	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("the configuration is wrong:\n%w", err)
-	}
-	_, err := fmt.Fprintf(out, "the configuration is good: %+v\n", cfg.Redacted())
-	return err
+	slog.New(slog.NewTextHandler(out, nil)).Info("the configuration is valid", "config", cfg)
+	return nil
 }
 
 // healthTimeout is shorter than any sensible interval between two checks.
@@ -81,7 +78,7 @@ func genToken(_ context.Context, cfg config.Config, args []string, out io.Writer
 	return err
 }
 
-func version(_ context.Context, _ config.Config, _ []string, out io.Writer) error {
+func version(out io.Writer) error {
 	_, err := fmt.Fprintln(out, gateway.Version())
 	return err
 }

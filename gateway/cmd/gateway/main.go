@@ -30,17 +30,21 @@ func main() {
 	}
 }
 
+var commands = map[string]func(ctx context.Context, cfg config.Config, args []string, out io.Writer) error{
+	"serve": serve, "check-config": checkConfig, "check-health": checkHealth, "gen-token": genToken,
+}
+
 func run(ctx context.Context, args []string, out io.Writer) error {
-	commands := map[string]func(context.Context, config.Config, []string, io.Writer) error{
-		"serve": serve, "check-config": checkConfig, "check-health": checkHealth, "gen-token": genToken, "version": version,
+	if len(args) == 1 && args[0] == "version" {
+		return version(out)
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(out, usage)
-		return fmt.Errorf("no such command: %v", args)
+		return fmt.Errorf("want one of these commands, not %q", args)
 	}
 	cfg, err := config.Load()
 	if err != nil {
-		return err
+		return fmt.Errorf("the configuration is not valid:\n%w", err)
 	}
 	return commands[args[0]](ctx, cfg, args[1:], out)
 }

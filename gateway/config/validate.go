@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Validate says everything that is wrong, one fault a line, each by the variable that sets it; nil when nothing is. No
+// fault shows a secret.
+func (c *Config) Validate() error {
+	var faults []error
+	fault := func(variable, format string, args ...any) {
+		faults = append(faults, fmt.Errorf(Prefix+variable+": "+format, args...))
+	}
+	hostPort := func(variable, value string) {
+		if _, _, err := net.SplitHostPort(value); err != nil {
+			fault(variable, "%q is not host:port", value)
+		}
+	}
+	hostPort("ADDR", c.Addr)
+	if c.AdminAddr != "" {
+		hostPort("ADMIN_ADDR", c.AdminAddr)
+	}
+	if c.ChatsvcTarget == "" {
+		fault("CHATSVC_TARGET", "is empty; give a gRPC target such as dns:///chatsvc:9090")
+	}
+	for _, one := range strings.Split(c.NATS.URL, ",") {
+		if !hasScheme(one, "nats", "tls", "ws", "wss") {
+			fault("NATS_URL", "not a list of URLs such as nats://nats:4222")
+		}
+	}
+	if !hasScheme(c.RedisURL, "redis", "rediss", "unix") {
+		fault("REDIS_URL", "not a URL such as redis://redis:6379")
+	}
+	if len(c.JWT.Secret) < MinSecret {
+		fault("JWT_SECRET", "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48",
+			len(c.JWT.Secret), MinSecret)
+	}
+	if c.JWT.Claim == "" {
+		fault("JWT_USER_CLAIM", "is empty; the usual claim is sub")
+	}
+	if c.JWT.Leeway < 0 || c.JWT.Leeway > time.Minute {
+		fault("JWT_LEEWAY", "%v is not between 0 and 1m", c.JWT.Leeway)
+	}
+	for _, origin := range c.Origins {
+		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			fault("ORIGINS", "%q is not an origin such as https://shop.example", origin)
+		}
+	}
+	c.Limits.validate(fault)
+	if c.Log.Format != "json" && c.Log.Format != "text" {
+		fault("LOG_FORMAT", "%q is neither json nor text", c.Log.Format)
+	}
+	return errors.Join(faults...)
+}
+
+func (l *Limits) validate(fault func(variable, format string, args ...any)) {
+	between := func(variable string, value, least, most int) {
+		if value < least || value > most {
+			fault(variable, "%d is not between %d and %d", value, least, most)
+		}
+	}
+	between("LIMIT_BODY_BYTES", l.BodyBytes, 1<<10, 1<<20)
+	between("LIMIT_SEND_QUEUE_BYTES", l.SendQueueBytes, 16<<10, 64<<20)
+	between("LIMIT_SUBSCRIPTIONS", l.Subscriptions, 1, 10_000)
+	if l.HeartBeat != 0 && (l.HeartBeat < time.Second || l.HeartBeat > 10*time.Minute) {
+		fault("LIMIT_HEART_BEAT", "%v is neither 0 nor between 1s and 10m", l.HeartBeat)
+	}
+	if l.DrainTime < 0 || l.DrainTime > 10*time.Minute {
+		fault("LIMIT_DRAIN_TIME", "%v is not between 0 and 10m", l.DrainTime)
+	}
+}
+
+func hasScheme(value string, schemes ...string) bool {
+	u, err := url.Parse(value)
+	if err != nil {
+		return false
+	}
+	for _, scheme := range schemes {
+		if u.Scheme == scheme {
+			return true
+		}
+	}
+	return false
+}
