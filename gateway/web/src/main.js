@@ -10,6 +10,8 @@ const TYPING_EVERY = 3_000;
 const messages = new Messages();
 const frames = new FrameLog();
 let chat = null;
+let joined = ""; // the room of this connection, whatever the field says by now
+let turn = 0; // counts connects and disconnects; what an older one still waits for is void
 let me = "";
 let typedAt = 0;
 
@@ -56,26 +58,33 @@ async function createRoom() {
 }
 
 async function connect() {
-  await disconnect();
-  const [server, room, token] = [value("server"), value("room"), await ensureToken()];
-  if (room && !/^[1-9][0-9]*$/.test(room)) throw new Error("A room id is a positive whole number.");
-  me = userOf(token) || value("user");
-  messages.clear();
-  let lastSeq = 0;
-  if (room) {
-    const { events, headSeq } = await new Api(server, token).history(room, HISTORY);
+  const mine = await disconnect();
+  showState("wait", "connecting…");
+  try {
+    const [server, room, token] = [value("server"), value("room"), await ensureToken()];
+    if (room && !/^[1-9][0-9]*$/.test(room)) throw new Error("A room id is a positive whole number.");
+    const { events, headSeq } = room ? await new Api(server, token).history(room, HISTORY) : { events: [], headSeq: 0 };
+    if (mine !== turn) return;
+    joined = room;
+    me = userOf(token) || value("user");
+    messages.clear();
     events.forEach((event) => messages.show(event, me));
-    lastSeq = headSeq;
+    remember(room);
+    chat = new Chat({ server, token, room, lastSeq: headSeq, callbacks });
+    chat.start();
+  } catch (error) {
+    if (mine === turn) showState("off", "not connected");
+    throw error;
   }
-  remember(room);
-  chat = new Chat({ server, token, room, lastSeq, callbacks });
-  chat.start();
 }
 
 async function disconnect() {
+  const mine = ++turn;
   const old = chat;
   chat = null;
   await old?.stop();
+  showState("off", "not connected");
+  return mine;
 }
 
 const callbacks = {
@@ -87,7 +96,7 @@ const callbacks = {
     enableSending(true);
   },
   event(event) {
-    if (event.chatRoomId && event.chatRoomId !== value("room")) {
+    if (event.chatRoomId && event.chatRoomId !== joined) {
       if (event.event === "MESSAGE") el("activity").textContent = `${event.senderId} wrote in room ${event.chatRoomId}`;
       return;
     }
@@ -143,6 +152,7 @@ submitted("send", () => {
   if (!text.trim() || !chat) return;
   messages.sending(chat.send(text), text);
   el("text").value = "";
+  el("text").focus();
 });
 el("dev-token").addEventListener("click", () => attempt(getToken));
 el("disconnect").addEventListener("click", () => attempt(disconnect));

@@ -11,11 +11,14 @@ function node(tag, className, ...children) {
   return made;
 }
 
-function append(list, item) {
+// grow changes a list; whoever has read it to its end sees the end again.
+function grow(list, change) {
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  list.append(item);
+  change();
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
+
+const append = (list, item) => grow(list, () => list.append(item));
 
 export function showState(state, text) {
   el("state").dataset.state = state;
@@ -29,7 +32,9 @@ export function showState(state, text) {
 export function enableSending(on) {
   el("text").disabled = !on;
   el("send-button").disabled = !on;
-  if (on) el("text").focus();
+  if (!on) return;
+  el("text").closest(".panel").scrollIntoView({ block: "nearest" }); // on a narrow screen it stands below the forms
+  el("text").focus({ preventScroll: true });
 }
 
 export function showNotice(text) {
@@ -60,14 +65,16 @@ export class Messages {
 
   stored({ clientMessageId, seq }) {
     const item = this.#sent.get(clientMessageId);
-    if (item) item.lastChild.textContent = `stored as ${seq}`;
+    if (item) item.lastChild.textContent = `stored as #${seq}`;
   }
 
   failed(clientMessageId, text) {
     const item = this.#sent.get(clientMessageId);
     if (!item) return false;
-    item.classList.add("failed");
-    item.lastChild.textContent = text;
+    grow(el("messages"), () => {
+      item.classList.add("failed");
+      item.lastChild.textContent = text;
+    });
     return true;
   }
 
@@ -79,9 +86,9 @@ export class Messages {
     switch (event.event) {
       case "MESSAGE": return this.#message(event, me);
       case "MEMBER": return this.#line(`${event.userId} ${event.change === "removed" ? "was removed" : event.change}`);
-      case "GAP": return this.#line(`messages ${event.fromSeq} to ${event.toSeq} are not shown here`);
-      case "EDITED": return this.#line(`message ${event.targetSeq} now reads: ${event.content}`);
-      case "RECALLED": return this.#line(`message ${event.targetSeq} was recalled`);
+      case "GAP": return this.#line(`messages #${event.fromSeq} to #${event.toSeq} are not shown here`);
+      case "EDITED": return this.#line(`message #${event.targetSeq} now reads: ${event.content}`);
+      case "RECALLED": return this.#line(`message #${event.targetSeq} was recalled`);
       case "READ": return this.#read(event, me);
       case "TYPING": return event.userId !== me && this.#activity(`${event.userId} is typing…`);
       case "USER_STATUS": return event.userId !== me && this.#activity(`${event.userId} is ${event.status}`);
@@ -91,19 +98,21 @@ export class Messages {
   }
 
   #message(event, me) {
-    this.#sent.get(event.clientMessageId)?.remove();
-    this.#sent.delete(event.clientMessageId);
     const mine = event.senderId === me;
     const at = new Date(event.sentAt).toLocaleTimeString();
     const what = event.content || `[${event.type}]`;
-    const meta = node("span", "meta", `${mine ? "" : `${event.senderId} · `}${event.seq} · ${at}`);
-    append(el("messages"), node("li", mine ? "mine" : "", what, meta));
+    const meta = node("span", "meta", `${mine ? "" : `${event.senderId} · `}#${event.seq} · ${at}`);
+    grow(el("messages"), () => {
+      this.#sent.get(event.clientMessageId)?.remove();
+      el("messages").append(node("li", mine ? "mine" : "", what, meta));
+    });
+    this.#sent.delete(event.clientMessageId);
   }
 
   #read(event, me) {
     if (event.userId === me || this.#lastRead.get(event.userId) === event.lastReadSeq) return;
     this.#lastRead.set(event.userId, event.lastReadSeq);
-    this.#activity(`${event.userId} has read up to ${event.lastReadSeq}`);
+    this.#activity(`${event.userId} has read up to #${event.lastReadSeq}`);
   }
 
   #line(text) { append(el("messages"), node("li", "line", text)); }
