@@ -124,7 +124,11 @@ func TestPresenceKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		rdb := redis.NewClient(url)
-		defer rdb.Close()
+		t.Cleanup(func() {
+			if err := rdb.Close(); err != nil {
+				t.Errorf("close the Redis client: %v", err)
+			}
+		})
 		check := func(when string, want bool) {
 			t.Helper()
 			eventually(t, when, func() bool {
