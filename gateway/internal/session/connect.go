@@ -25,7 +25,7 @@ func (s *session) connect(f *stomp.Frame) error {
 		return err
 	}
 	s.setVersion(version)
-	offer, ok := parseHeartBeat(f.Header.Get("heart-beat"))
+	offer, ok := parseHeartBeat(f.Header)
 	if !ok {
 		return malformed(f, "bad heart-beat",
 			"the header heart-beat has to be two numbers of milliseconds from 0 on, as in 10000,10000")

@@ -24,12 +24,12 @@ const (
 
 // failure ends a session: an ERROR frame, then the close.
 type failure struct {
-	code     event.Code
-	close    transport.CloseCode
-	message  string // short, for the "message" header and the close reason
-	detail   string // for the body
-	receipt  string // of the frame that was refused, if it asked for one
-	versions string // what the server speaks, if that is what it is about
+	code      event.Code
+	close     transport.CloseCode
+	message   string // short, for the "message" header and the close reason
+	detail    string // for the body
+	receiptID string // of the frame that was refused, if it asked for a RECEIPT
+	versions  string // what the server speaks, if that is what it is about
 }
 
 func (f *failure) Error() string { return f.message + ": " + f.detail }
@@ -48,13 +48,13 @@ var closeCodes = map[event.Code]transport.CloseCode{
 }
 
 // refusal makes a failure of a refusal that costs the connection.
-func refusal(cause *event.Error, receipt string) *failure {
+func refusal(cause *event.Error, receiptID string) *failure {
 	return &failure{
-		code:    cause.Code,
-		close:   closeCodes[cause.Code],
-		message: string(cause.Code),
-		detail:  cause.Message,
-		receipt: receipt,
+		code:      cause.Code,
+		close:     closeCodes[cause.Code],
+		message:   string(cause.Code),
+		detail:    cause.Message,
+		receiptID: receiptID,
 	}
 }
 
@@ -82,6 +82,7 @@ func (s *session) failureOf(err error) *failure {
 	if errors.As(err, &broken) {
 		failed = &failure{
 			code: event.Invalid, close: transport.CloseProtocol, message: broken.Message, detail: broken.Detail,
+			receiptID: broken.ReceiptID,
 		}
 		if broken.TooLarge {
 			failed.code, failed.close = event.TooLarge, transport.CloseTooLarge
@@ -116,8 +117,8 @@ func errorFrame(v stomp.Version, f *failure) []byte {
 	header = append(header,
 		stomp.Field{Key: "message", Value: f.message},
 		stomp.Field{Key: "code", Value: string(f.code)})
-	if f.receipt != "" {
-		header = append(header, stomp.Field{Key: receiptIDHeader, Value: f.receipt})
+	if f.receiptID != "" {
+		header = append(header, stomp.Field{Key: receiptIDHeader, Value: f.receiptID})
 	}
 	if f.versions != "" {
 		header = append(header, stomp.Field{Key: versionHeader, Value: f.versions})
@@ -143,7 +144,7 @@ type refusedJSON struct {
 func (s *session) refuse(req request, cause *event.Error) {
 	e := s.refusedEvent(req, cause)
 	if !s.deliverLocally(&e) {
-		s.finish(s.failing(refusal(cause, req.receipt)))
+		s.finish(s.failing(refusal(cause, req.receiptID)))
 	}
 }
 
@@ -154,7 +155,7 @@ func (s *session) refusedEvent(req request, cause *event.Error) event.Event {
 		Code:            cause.Code,
 		Message:         cause.Message,
 		Destination:     req.destination,
-		ReceiptID:       req.receipt,
+		ReceiptID:       req.receiptID,
 		ClientMessageID: cause.ClientMessageID,
 		RetryAfterMs:    cause.RetryAfter.Milliseconds(),
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
@@ -17,12 +18,13 @@ const patience = 3
 // beat is a heart-beat: one end-of-line, in a transport message of its own.
 var beat = []byte("\n")
 
-// parseHeartBeat reads a heart-beat header: two numbers of milliseconds. No header is "0,0".
-func parseHeartBeat(header string) (HeartBeat, bool) {
-	if header == "" {
+// parseHeartBeat reads the header heart-beat: two numbers of milliseconds. No header is "0,0".
+func parseHeartBeat(header stomp.Header) (HeartBeat, bool) {
+	text, given := header.Lookup("heart-beat")
+	if !given {
 		return HeartBeat{}, true
 	}
-	first, second, ok := strings.Cut(header, ",")
+	first, second, ok := strings.Cut(text, ",")
 	send, sendOK := parseMilliseconds(first)
 	receive, receiveOK := parseMilliseconds(second)
 	return HeartBeat{Send: send, Receive: receive}, ok && sendOK && receiveOK

@@ -19,7 +19,7 @@ func TestHeartBeatHeader(t *testing.T) {
 			})
 		})
 	}
-	for _, bad := range []string{"1", "a,b", "-1,0", "+1,0", "1,2,3", ",", "1,", "1.5,0", "0,4294967296", " 1,1"} {
+	for _, bad := range []string{"", "1", "a,b", "-1,0", "+1,0", "1,2,3", ",", "1,", "1.5,0", "0,4294967296", " 1,1"} {
 		t.Run("bad "+bad, func(t *testing.T) {
 			t.Parallel()
 			run(t, nil, func(c *client) {

@@ -7,12 +7,14 @@
 // something, and all times are kept by one timer, so that an idle session costs little more than its struct.
 //
 // What the texts of the contract leave open is decided like this:
-//   - A frame that was refused gets no RECEIPT. The ERROR event, or the ERROR frame, carries its receipt id.
+//   - A frame that was refused gets no RECEIPT. The ERROR event, or the ERROR frame, carries its receipt-id, unless
+//     the frame is so broken that its header cannot be read.
 //   - The RECEIPT of a SEND within a transaction says that the transaction holds it, no more, and carries no
 //     message-id. The RECEIPT of the COMMIT says that all is stored, and lists message-id, seq and duplicate, one
 //     element per message, separated by commas.
-//   - ACK and NACK are checked against what was delivered. Twice is as good as once; of a subscription that is over,
-//     or in ack mode auto, they are ignored. A NACK redelivers nothing.
+//   - ACK and NACK are checked against what was delivered: an id that was not is an ERROR. Twice is as good as once,
+//     and of a subscription that is over they are ignored. In ack mode auto, 1.0 and 1.1 ignore them; in 1.2 a MESSAGE
+//     then has no ack header, so that every id is unknown. A NACK redelivers nothing.
 //   - UNSUBSCRIBE of an unknown id is answered as if it were known. The header "transaction" is ignored on frames
 //     other than SEND, ACK, NACK, BEGIN, COMMIT and ABORT.
 //   - A subscription that lost its room ends with an ERROR event: on /user/queue/errors, or without that, on the

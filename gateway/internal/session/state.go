@@ -57,11 +57,11 @@ func refuseSecondConnect(_ *session, f *stomp.Frame) error {
 // malformed is a failure of a frame that breaks the protocol.
 func malformed(f *stomp.Frame, message, detail string) *failure {
 	return &failure{
-		code:    event.Invalid,
-		close:   transport.CloseProtocol,
-		message: message,
-		detail:  detail,
-		receipt: f.Header.Get(receiptHeader),
+		code:      event.Invalid,
+		close:     transport.CloseProtocol,
+		message:   message,
+		detail:    detail,
+		receiptID: f.Header.Get(receiptHeader),
 	}
 }
 

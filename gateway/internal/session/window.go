@@ -16,13 +16,13 @@ import (
 
 // request is what the outcome of a frame has to name.
 type request struct {
-	receipt     string // "" when none was asked for
+	receiptID   string // "" when no RECEIPT was asked for
 	destination string
 	body        []byte
 }
 
 func requestOf(f *stomp.Frame) request {
-	return request{receipt: f.Header.Get(receiptHeader), destination: f.Header.Get(destinationHeader)}
+	return request{receiptID: f.Header.Get(receiptHeader), destination: f.Header.Get(destinationHeader)}
 }
 
 // pending is a frame in the window.
@@ -98,8 +98,8 @@ func (s *session) tell() {
 		switch {
 		case p.cause != nil:
 			s.refuse(p.request, p.cause)
-		case p.receipt != "":
-			s.enqueue(item{raw: receiptFrame(s.version, p.receipt, p.stored)})
+		case p.receiptID != "":
+			s.enqueue(item{raw: receiptFrame(s.version, p.receiptID, p.stored)})
 		}
 	}
 	if told == 0 {
@@ -116,9 +116,9 @@ func (s *session) tell() {
 }
 
 // receiptFrame encodes a RECEIPT. What was stored is named: one element per message, so lists for a transaction.
-func receiptFrame(v stomp.Version, receipt string, stored []action.Stored) []byte {
+func receiptFrame(v stomp.Version, receiptID string, stored []action.Stored) []byte {
 	header := make(stomp.Header, 1, 4)
-	header[0] = stomp.Field{Key: receiptIDHeader, Value: receipt}
+	header[0] = stomp.Field{Key: receiptIDHeader, Value: receiptID}
 	var ids, seqs, duplicates []string
 	for _, message := range stored {
 		if message.MessageID == "" {
