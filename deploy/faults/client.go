@@ -60,6 +60,7 @@ func (c ClientConfig) withDefaults() ClientConfig {
 // Run's start and end it costs one goroutine. All methods are safe for concurrent use.
 type Client struct {
 	cfg    ClientConfig
+	number int // in the History
 	api    *API
 	dialer *http.Client // of the handshake
 
@@ -88,6 +89,7 @@ func NewClient(cfg ClientConfig) *Client {
 	cfg = cfg.withDefaults()
 	c := &Client{
 		cfg:    cfg,
+		number: cfg.History.newClient(),
 		dialer: handshakeClient(cfg.ReceiveBuffer),
 		rand:   rand.New(rand.NewPCG(cfg.Seed, 0)), //nolint:gosec // reproducible, not secret
 		rooms:  make(map[int64]*follow, len(cfg.Rooms)),

@@ -69,7 +69,7 @@ func (l *link) subscribe(f *follow) error {
 		return nil
 	}
 	if f.session == nil {
-		f.session = c.cfg.History.Begin(c.cfg.User, f.room, f.base)
+		f.session = c.cfg.History.Begin(c.number, c.cfg.User, f.room, f.base)
 	}
 	f.number++
 	id := strconv.FormatInt(f.room, 10) + "." + strconv.Itoa(f.number)

@@ -69,7 +69,7 @@ func handshakeClient(receiveBuffer int) *http.Client {
 
 // dial connects up to CONNECTED.
 func (c *Client) dial(ctx context.Context, gateway string) (*link, error) {
-	record := c.cfg.History.dialling(c.cfg.User, gateway)
+	record := c.cfg.History.dialling(c.number, c.cfg.User, gateway)
 	l, err := c.open(ctx, record)
 	if err != nil {
 		c.cfg.History.note(record, func(r *Connection, now time.Duration) { r.Ended, r.Reason = now, err.Error() })

@@ -89,7 +89,7 @@ func (c *Client) attempt(ctx context.Context, sent *Send, body []byte) (result, 
 	}
 	began := time.Now()
 	r, err := l.exchange(ctx, sent.Room, body)
-	sent.attempted(time.Since(began), r.ok || r.refused != nil)
+	sent.attempted(time.Since(began), err != nil || r.ok || r.refused != nil)
 	if err != nil {
 		return result{}, err
 	}

@@ -15,15 +15,16 @@ type History struct {
 	start time.Time
 	run   string // unique, in the ids of messages
 
-	events  eventTable
-	strays  atomic.Int64 // deliveries on a subscription after the RECEIPT of its UNSUBSCRIBE
-	named   atomic.Int64 // messages that have an id
-	mu      sync.Mutex
-	sends   []*Send
-	session []*Session
-	conns   []*Connection
-	members []Change
-	errors  map[string]int // by code
+	events   eventTable
+	strays   atomic.Int64 // deliveries on a subscription after the RECEIPT of its UNSUBSCRIBE
+	named    atomic.Int64 // messages that have an id
+	mu       sync.Mutex
+	clients  int
+	sends    []*Send
+	sessions []*Session
+	conns    []*Connection
+	members  []Change
+	errors   map[string]int // by code
 }
 
 // NewHistory starts a History; its clock starts at 0.
@@ -39,6 +40,14 @@ func (h *History) Now() time.Duration { return time.Since(h.start) }
 // NewMessageID makes a clientMessageId that no other message has.
 func (h *History) NewMessageID() string {
 	return h.run + "-" + strconv.FormatInt(h.named.Add(1), 10)
+}
+
+// newClient numbers the clients.
+func (h *History) newClient() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clients++
+	return h.clients
 }
 
 // Outcome is how a SEND ended, as far as its client knows.
@@ -66,7 +75,7 @@ type Send struct {
 	Code    string  // of Failed and Unknown: the last error code, or why it was given up
 
 	Attempts    int           // how often it went out
-	LongestWait time.Duration // the longest that an attempt had no answer on a connection that lived
+	LongestWait time.Duration // the longest that an attempt waited for an answer, or in vain, on a connection that lived
 
 	history *History
 }
@@ -103,12 +112,12 @@ func (s *Send) end(outcome Outcome, receipt Receipt, code string) {
 	s.Ended, s.Outcome, s.Receipt, s.Code = s.history.Now(), outcome, receipt, code
 }
 
-// attempted notes one try that was answered, or lost with its connection, after the wait.
-func (s *Send) attempted(wait time.Duration, answered bool) {
+// attempted notes one try: how long it waited, and whether its connection lived.
+func (s *Send) attempted(wait time.Duration, lived bool) {
 	s.history.mu.Lock()
 	defer s.history.mu.Unlock()
 	s.Attempts++
-	if answered {
+	if lived {
 		s.LongestWait = max(s.LongestWait, wait)
 	}
 }
@@ -137,6 +146,13 @@ func (h *History) change(room int64, user string, joined bool, invoked time.Dura
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.members = append(h.members, Change{Room: room, User: user, Joined: joined, Invoked: invoked, Acked: h.Now()})
+}
+
+// Changes are all changes of membership, in the order of their acknowledgements.
+func (h *History) Changes() []Change {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.members)
 }
 
 // Refused counts an ERROR event or frame by its code.

@@ -79,10 +79,11 @@ func decodeEvent(body []byte) (*Event, error) {
 // Session is one logical life of a subscription: a client's in a room, across reconnects, for as long as it resumes by
 // last-seq. It is safe for concurrent use; read the fields when the History is quiet.
 type Session struct {
-	ID   int // among all of the History
-	User string
-	Room int64
-	Base int64 // it wants everything after this seq
+	ID     int // among all of the History
+	Client int // whose it is, as in Connection; 0: nobody's that connects
+	User   string
+	Room   int64
+	Base   int64 // it wants everything after this seq
 
 	mu         sync.Mutex
 	deliveries []Delivery
@@ -98,12 +99,12 @@ type Delivery struct {
 	Paged bool  // read by REST, after a GAP
 }
 
-// Begin opens a session that wants everything after base.
-func (h *History) Begin(user string, room, base int64) *Session {
+// Begin opens a session of a client that wants everything after base.
+func (h *History) Begin(client int, user string, room, base int64) *Session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := &Session{ID: len(h.session), User: user, Room: room, Base: base}
-	h.session = append(h.session, s)
+	s := &Session{ID: len(h.sessions), Client: client, User: user, Room: room, Base: base}
+	h.sessions = append(h.sessions, s)
 	return s
 }
 
@@ -140,12 +141,13 @@ func (s *Session) Deliveries() []Delivery {
 func (h *History) Sessions() []*Session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.session)
+	return slices.Clone(h.sessions)
 }
 
 // Connection is one WebSocket of a client, from the dial to its end.
 type Connection struct {
 	ID      int32
+	Client  int // a user may have several
 	User    string
 	Gateway string // the URL dialled
 
@@ -160,11 +162,11 @@ type Connection struct {
 }
 
 // dialling records a new connection.
-func (h *History) dialling(user, gateway string) *Connection {
+func (h *History) dialling(client int, user, gateway string) *Connection {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	id := int32(len(h.conns)) //nolint:gosec // connections of one run
-	c := &Connection{ID: id, User: user, Gateway: gateway, Dialled: h.Now()}
+	c := &Connection{ID: id, Client: client, User: user, Gateway: gateway, Dialled: h.Now()}
 	h.conns = append(h.conns, c)
 	return c
 }
