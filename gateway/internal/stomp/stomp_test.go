@@ -67,7 +67,7 @@ func one(t *testing.T, v stomp.Version, wire string) stomp.Frame {
 }
 
 // refused decodes bytes that must end in an error with this message, whole and octet by octet.
-func refused(t *testing.T, v stomp.Version, wire, message string) *stomp.Error {
+func refused(t *testing.T, v stomp.Version, wire, message string) stomp.Error {
 	t.Helper()
 	whole := decode(v, stomp.DefaultLimits, wire)
 	failure, ok := whole.err.(*stomp.Error)
@@ -80,7 +80,7 @@ func refused(t *testing.T, v stomp.Version, wire, message string) *stomp.Error {
 	if bytewise := decode(v, stomp.DefaultLimits, octets(wire)...); !sameOutcome(whole, bytewise) {
 		t.Errorf("version %q: %q: octet by octet: %v, want %v", v, wire, bytewise.err, whole.err)
 	}
-	return failure
+	return *failure
 }
 
 func sameOutcome(a, b outcome) bool {
