@@ -103,7 +103,7 @@ func TestMessageOnTheWire(t *testing.T) {
 		want    string
 	}{
 		"1.2":            {"1.2", []string{"id:s"}, "subscription:s\n"},
-		"1.2 client":     {"1.2", []string{"id:s", "ack:client"}, "subscription:s\nack:1-1\n"},
+		"1.2 client":     {"1.2", []string{"id:s", "ack:client"}, "subscription:s\nack:1-7\n"},
 		"1.1 client":     {"1.1", []string{"id:s", "ack:client"}, "subscription:s\n"},
 		"1.0":            {"1.0", []string{"id:s"}, "subscription:s\n"},
 		"1.0 without id": {"1.0", nil, "subscription:/topic/chat/1\n"},

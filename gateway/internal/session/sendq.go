@@ -30,7 +30,7 @@ type sendQueue struct {
 type item struct {
 	frame *stomp.Prepared // a MESSAGE for sub; nil: raw
 	sub   *subscription
-	ack   int64 // the delivery's number, for the ack header; 0 for none
+	ack   place // for the ack header; zero for none
 	raw   []byte
 	cost  int
 }
@@ -239,10 +239,10 @@ func (it *item) appendTo(dst []byte) []byte {
 	if it.frame == nil {
 		return append(dst, it.raw...)
 	}
-	if it.ack == 0 {
+	if it.ack == (place{}) {
 		return it.frame.AppendTo(dst, it.sub.header, "")
 	}
-	var ack [40]byte
+	var ack [64]byte
 	return it.frame.AppendTo(dst, it.sub.header, string(appendAckID(ack[:0], it.sub.number, it.ack)))
 }
 

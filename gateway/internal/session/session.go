@@ -15,6 +15,9 @@
 //   - ACK and NACK are checked against what was delivered: an id that was not is an ERROR. Twice is as good as once,
 //     and of a subscription that is over they are ignored. In ack mode auto, 1.0 and 1.1 ignore them; in 1.2 a MESSAGE
 //     then has no ack header, so that every id is unknown. A NACK redelivers nothing.
+//   - An ACK on a room's topic moves the user's delivered mark to the event's seq; in ack mode client that of an event
+//     without a seq counts for the one before it. Its RECEIPT says that the mark is stored. Without a receipt nobody
+//     is told when that fails. Within a transaction it takes effect with the COMMIT.
 //   - UNSUBSCRIBE of an unknown id is answered as if it were known. The header "transaction" is ignored on frames
 //     other than SEND, ACK, NACK, BEGIN, COMMIT and ABORT.
 //   - A subscription that lost its room ends with an ERROR event: on /user/queue/errors, or without that, on the
@@ -94,15 +97,16 @@ type readerState struct {
 
 // shared is what mu guards besides.
 type shared struct {
-	out     sendQueue
-	window  []*pending // in the order of their frames; the first one is not settled yet
-	subs    []*subscription
-	clock   clock
-	local   int     // events this session made itself, for their ids
-	last    *ending // decided: the session ends like this once the window is empty
-	ending  *ending // decided: the session ends like this once the send queue is empty
-	closers int     // goroutines now in conn.Close
-	closed  bool    // the connection is
+	out      sendQueue
+	window   []*pending // in the order of their frames; the first one is not settled yet
+	subs     []*subscription
+	markings []*marking // one for each room whose delivered mark is being moved
+	clock    clock
+	local    int     // events this session made itself, for their ids
+	last     *ending // decided: the session ends like this once the window is empty
+	ending   *ending // decided: the session ends like this once the send queue is empty
+	closers  int     // goroutines now in conn.Close
+	closed   bool    // the connection is
 }
 
 // ending is how a session ends.

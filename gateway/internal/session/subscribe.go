@@ -252,7 +252,7 @@ func (sub *subscription) deliver(e *event.Event) {
 	if sub.over {
 		return
 	}
-	it := item{frame: e.Frame, sub: sub, ack: sub.acks.delivered(e.MessageID)}
+	it := item{frame: e.Frame, sub: sub, ack: sub.acks.delivered(e, sub.log.Room > 0)}
 	if !sub.joining {
 		it.cost = e.Frame.Len() + len(sub.header) + itemCost
 	}

@@ -11,13 +11,36 @@ import (
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
-// transaction holds the SENDs of a client until it commits them, all or none. Only the reader touches it.
+// transaction holds the SENDs and ACKs of a client until it commits them, all or none. Only the reader touches it.
 type transaction struct {
 	id      string
 	actions []action.Action
+	acks    []acknowledged // one per room
 	frames  int
 	bytes   int
 	refused bool // one of its frames was: it cannot be committed
+}
+
+// acknowledge takes what an ACK comes to; only the highest seq of a room counts.
+func (tx *transaction) acknowledge(got acknowledged) {
+	if got.seq == 0 {
+		return
+	}
+	for i := range tx.acks {
+		if tx.acks[i].room == got.room {
+			tx.acks[i].seq = max(tx.acks[i].seq, got.seq)
+			return
+		}
+	}
+	tx.acks = append(tx.acks, got)
+}
+
+// all returns what a COMMIT hands over: the SENDs in their order, then the marks.
+func (tx *transaction) all() []action.Action {
+	for _, got := range tx.acks {
+		tx.actions = append(tx.actions, deliveredAction(got.room, got.seq))
+	}
+	return tx.actions
 }
 
 // begin opens a transaction.
@@ -91,10 +114,10 @@ func (s *session) commit(f *stomp.Frame) error {
 		s.answer(req, &event.Error{
 			Code: event.Invalid, Message: "a frame of the transaction was refused, so none of it was stored",
 		})
-	case len(tx.actions) == 0:
+	case len(tx.actions) == 0 && len(tx.acks) == 0:
 		s.answer(req, nil)
 	default:
-		s.submit(req, tx.actions)
+		s.submit(req, tx.all())
 	}
 	return nil
 }
