@@ -171,14 +171,17 @@ func (l *Ledger) audience() map[int64][]string {
 }
 
 // Grown is a log whose head moved.
-type Grown struct{ LogID, Seq int64 }
+type Grown struct {
+	Log        LogRef
+	LogID, Seq int64
+}
 
 // Grown returns the new heads of the logs that Judge gave events, in order of log id.
 func (l *Ledger) Grown() []Grown {
 	grown := make([]Grown, 0, len(l.logs))
-	for _, head := range l.logs {
+	for log, head := range l.logs {
 		if head.grown {
-			grown = append(grown, Grown{head.id, head.seq})
+			grown = append(grown, Grown{log, head.id, head.seq})
 		}
 	}
 	slices.SortFunc(grown, func(a, b Grown) int { return int(min(1, max(-1, a.LogID-b.LogID))) })

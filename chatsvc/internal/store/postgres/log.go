@@ -130,6 +130,7 @@ func (s *Store) write(ctx context.Context, conn *pgxpool.Conn, appended chat.App
 	batch := &pgx.Batch{}
 	queueEvents(batch, appended.Events)
 	batch.Queue(moveHeads, ids, seqs, appended.Events[0].At)
+	queueGrown(batch, grown)
 	batch.Queue(`commit`)
 	err := send(ctx, conn, batch)
 	switch {

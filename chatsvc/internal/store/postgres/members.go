@@ -70,12 +70,25 @@ func (s *Store) ChangeMembers(ctx context.Context, ask chat.MemberAsk, decide ch
 				return err
 			}
 		}
-		return readOutcome(ctx, tx, ask, &outcome)
+		if err := readOutcome(ctx, tx, ask, &outcome); err != nil || len(changes) == 0 {
+			return err
+		}
+		return noteGrown(ctx, tx, outcome.Events[len(changes)-1])
 	})
 	if err != nil {
 		return chat.MemberOutcome{}, err
 	}
 	return outcome, nil
+}
+
+// noteGrown tells, as the transaction's last statement, that its log ends with this event.
+func noteGrown(ctx context.Context, tx pgx.Tx, last chat.Event) error {
+	batch := &pgx.Batch{}
+	queueGrown(batch, []chat.Grown{{Log: last.Log, LogID: last.LogID, Seq: last.Seq}})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("note the change: %w", err)
+	}
+	return nil
 }
 
 // lockHead locks a room's head. The time is read by a statement of its own, after the lock.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,7 +29,8 @@ type Options struct {
 
 // Store is the store. Safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	pruned atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
 }
 
 // Open connects to the database and brings its schema up to date; several replicas may do so at once. The error says
@@ -50,7 +52,9 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	return &Store{pool: pool}, nil
+	s := &Store{pool: pool}
+	s.pruned.Store(time.Now().UnixNano()) // not before what the last instance left behind was read
+	return s, nil
 }
 
 // Close gives up the connections; calls under way end first.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
@@ -37,6 +38,22 @@ func (s *Store) Heads(ctx context.Context, logs []chat.LogRef) ([]chat.Head, err
 		heads[i] = chat.Head{Log: logs[i], Seq: seqs[i]}
 	}
 	return heads, nil
+}
+
+// RecentHeads implements publish.Changes.
+func (s *Store) RecentHeads(ctx context.Context, window time.Duration) ([]chat.Head, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT l.log_id, l.head_seq, coalesce(i.user_id, '')
+		FROM logs l LEFT JOIN inboxes i ON i.log_id = l.log_id
+		WHERE l.changed_at > ? AND l.head_seq > 0`, now().Add(-window).UnixMicro())
+	heads, err := collect(rows, err, func(scan func(...any) error) (chat.Head, error) {
+		var h chat.Head
+		err := scan(&h.Log.Room, &h.Seq, &h.Log.User)
+		if h.Log.User != "" {
+			h.Log.Room = 0
+		}
+		return h, err
+	})
+	return heads, classify(err)
 }
 
 const readEvents = `

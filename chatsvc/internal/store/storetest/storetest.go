@@ -6,6 +6,7 @@ import (
 	"context"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 	"github.com/fliliy/chat/chatsvc/internal/fake"
@@ -17,6 +18,7 @@ type Store interface {
 	chat.LogStore
 	chat.MarkStore
 	Append(ctx context.Context, units [][]chat.Draft) (chat.Appended, error)
+	RecentHeads(ctx context.Context, window time.Duration) ([]chat.Head, error)
 	Close()
 }
 
@@ -49,6 +51,7 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"Texts":        testTexts,
 		"History":      testHistory,
 		"Heads":        testHeads,
+		"RecentHeads":  testRecentHeads,
 		"Marks":        testMarks,
 		"Inbox":        testInbox,
 		"InboxNumber":  testInboxNumberIsNoRoom,
