@@ -12,7 +12,7 @@ import (
 // History records what clients do and see, with monotonic times since it was made. It is safe for concurrent use; read
 // it (Check, the figures) when the clients are quiet. It keeps everything: about 24 bytes a delivery.
 type History struct {
-	start time.Time
+	clock func() time.Duration
 	run   string // unique, in the ids of messages
 
 	events   eventTable
@@ -29,13 +29,18 @@ type History struct {
 
 // NewHistory starts a History; its clock starts at 0.
 func NewHistory() *History {
-	h := &History{start: time.Now(), run: rand.Text()[:8], errors: map[string]int{}}
+	start := time.Now()
+	return newHistory(func() time.Duration { return time.Since(start) })
+}
+
+func newHistory(clock func() time.Duration) *History {
+	h := &History{clock: clock, run: rand.Text()[:8], errors: map[string]int{}}
 	h.events.byBody = map[string]*Event{}
 	return h
 }
 
 // Now is the time since the History was made.
-func (h *History) Now() time.Duration { return time.Since(h.start) }
+func (h *History) Now() time.Duration { return h.clock() }
 
 // NewMessageID makes a clientMessageId that no other message has.
 func (h *History) NewMessageID() string {
