@@ -3,6 +3,7 @@
 package event
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/fliliy/chat/gateway/internal/stomp"
@@ -47,6 +48,19 @@ const (
 	Drain    Kind = "DRAIN"
 )
 
+// The kinds of state events that are sent as they happen and never again.
+const (
+	Typing     Kind = "TYPING"
+	Read       Kind = "READ"
+	Delivered  Kind = "DELIVERED"
+	UserStatus Kind = "USER_STATUS"
+)
+
+// IsState says whether events of the kind are state that is only true for a moment: nobody can rely on getting each.
+func (k Kind) IsState() bool {
+	return k == Typing || k == Read || k == Delivered || k == UserStatus
+}
+
 // Event is one event of a log (Seq > 0), or a live-only state event (Seq 0). It is immutable once made.
 type Event struct {
 	Seq       int64
@@ -81,7 +95,7 @@ type Snapshot struct {
 }
 
 // Sink is one subscription of a session, where the hub puts events. The hub calls it under a lock of its own: no
-// method may block or call the hub.
+// method but Await may block or call the hub.
 type Sink interface {
 	// Session names the session the subscription belongs to, the same string on every call: the hub sends no live
 	// copy of a room's events to the inbox of a session that has subscribed the room itself.
@@ -90,6 +104,10 @@ type Sink interface {
 	// cannot take it ends its session by itself. Live copies, on an inbox, carry the seq of their room's log and stand
 	// outside the inbox's own order. The event is kept as long as the sink likes, and never changed.
 	Deliver(e *Event)
+	// Await returns once the client has been sent what was delivered before Subscribe returned, when its session is
+	// over, or when the context ends: the pages of a long replay wait for each other. It is the one method that blocks,
+	// and is not called under a lock.
+	Await(ctx context.Context)
 	// End says that the subscription is over because its user lost access; nothing is delivered after it.
 	End(cause *Error)
 }

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -11,9 +12,10 @@ import (
 // counter is a sink that only counts.
 type counter struct{ n atomic.Int64 }
 
-func (c *counter) Session() string      { return "bench" }
-func (c *counter) Deliver(*event.Event) { c.n.Add(1) }
-func (c *counter) End(*event.Error)     {}
+func (c *counter) Session() string       { return "bench" }
+func (c *counter) Deliver(*event.Event)  { c.n.Add(1) }
+func (c *counter) Await(context.Context) {}
+func (c *counter) End(*event.Error)      {}
 
 func newBenchHub(b *testing.B, rooms, sinks int) (*hub.Hub, []*counter) {
 	b.Helper()

@@ -35,7 +35,7 @@ func (h *Hub) Heads(heads []event.Head) {
 func (h *Hub) accept(t *track, e *event.Event) {
 	o := &t.order
 	switch {
-	case t.roster.size() == 0:
+	case !t.isFollowed():
 		h.metrics.HubDropped.Inc(metrics.DropUninterested)
 	case e.Seq <= 0:
 		h.fanOut(t, e)
@@ -64,9 +64,7 @@ func (h *Hub) advanceHeld(t *track) {
 // advance delivers the next event.
 func (h *Hub) advance(t *track, e *event.Event) {
 	t.order.last = e.Seq
-	if len(t.roster.joining) > 0 {
-		t.order.remember(e, h.tuning.Recent)
-	}
+	h.remember(t, e)
 	h.fanOut(t, e)
 }
 
@@ -90,7 +88,7 @@ func (h *Hub) noteHead(head event.Head, grace time.Duration) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.roster.size() == 0 {
+	if !t.isFollowed() {
 		return
 	}
 	t.order.noteHead(head.Seq)

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -67,7 +68,7 @@ func wait(ctx context.Context, d time.Duration) error {
 
 var errAway = &event.Error{Code: event.Unavailable, Message: "the chat service is away"}
 
-// toldKey is the context key of where to note the head that Subscribe answers with (*int64).
+// toldKey is the context key of where to note the head that Subscribe answers with (*int64), -1 with a refusal.
 type toldKey struct{}
 
 // store doubles the chat service: the truth about logs.
@@ -80,7 +81,8 @@ type store struct {
 	down   bool
 	logs   map[event.Log][]event.Event
 	banned map[event.Log]map[string]bool
-	reads  int // ReadLog calls
+	reads  int     // ReadLog calls
+	asked  []int64 // the lastSeq of each Subscribe
 	heads  []int
 	onJoin func(event.Log) // called when Subscribe has read its answer, before it returns
 }
@@ -117,6 +119,24 @@ func (s *store) ban(log event.Log, user string) event.Event {
 	return e
 }
 
+// edit changes an event and returns the one that says so: from now on the changed one is told in its place.
+func (s *store) edit(log event.Log, target int64) event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.logs[log][target-1]
+	now := newEvent(log, target)
+	now.Kind, now.User, now.Ends = was.Kind, was.User, was.Ends
+	now.MessageID = changedID
+	e := newEvent(log, int64(len(s.logs[log]))+1)
+	e.Kind, e.MessageID = "EDITED", strconv.FormatInt(target, 10)
+	s.logs[log] = append(slices.Clone(s.logs[log]), e)
+	s.logs[log][target-1] = now
+	return e
+}
+
+// changedID is the message id of an event that was edited, in place of its own.
+const changedID = "changed"
+
 func (s *store) allow(log event.Log, user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,6 +153,13 @@ func (s *store) setDown(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
+}
+
+// askedFor returns the lastSeq of each Subscribe that was answered.
+func (s *store) askedFor() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
 }
 
 func (s *store) readCount() int {
@@ -166,12 +193,17 @@ func (s *store) Subscribe(
 	ctx context.Context, user string, log event.Log, lastSeq int64,
 ) (snapshot event.Snapshot, err error) {
 	err = s.call(ctx, func() error {
+		told, asks := ctx.Value(toldKey{}).(*int64)
+		if asks {
+			*told = -1 // the last answer counts
+		}
 		if s.banned[log][user] {
 			return &event.Error{Code: event.Forbidden, Message: "no such chat room, or you are not a member of it"}
 		}
+		s.asked = append(s.asked, lastSeq)
 		all := s.logs[log]
 		snapshot.Head = int64(len(all))
-		if told, ok := ctx.Value(toldKey{}).(*int64); ok {
+		if asks {
 			*told = snapshot.Head
 		}
 		if lastSeq < 0 || lastSeq >= snapshot.Head {

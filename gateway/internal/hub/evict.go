@@ -42,15 +42,10 @@ func (h *Hub) remove(t *track, s *subscription) {
 	if s.live && t.log.Room > 0 {
 		h.follows.remove(s.session, t.log.Room)
 	}
-	if len(t.roster.joining) == 0 {
-		t.order.recent = nil
-	}
 	linger := h.tuning.Linger
-	if t.roster.size() == 0 {
-		if t.order.last == unknown {
-			linger = 0 // nobody was ever allowed in: there is nothing to come back to
-		}
-		t.reset()
+	if t.roster.size() == 0 && t.order.last == unknown {
+		linger = 0 // nobody was ever allowed in: there is nothing to come back to
+		h.reset(t)
 	}
 	h.release(t, linger)
 }
@@ -60,7 +55,7 @@ func (h *Hub) remove(t *track, s *subscription) {
 func (h *Hub) evict(t *track, e *event.Event) {
 	for i := len(t.roster.live) - 1; i >= 0; i-- {
 		s := t.roster.live[i]
-		if s.user == e.User && (e.Seq > s.from || e.Seq <= 0) {
+		if s.user == e.User && (e.Seq > s.checked || e.Seq <= 0) {
 			h.remove(t, s)
 			s.sink.End(lostAccess(t.log))
 		}

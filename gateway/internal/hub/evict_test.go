@@ -37,7 +37,7 @@ func TestLostAccess(t *testing.T) {
 			r.join(t, "bob", room(1), -1)
 			removal := r.store.ban(room(1), "bob")
 			r.Deliver(room(1), append([]event.Event{removal}, r.store.add(room(1), 2)...))
-			pass(2 * time.Second)
+			pass(time.Minute)
 			if live, _ := r.feed.interests(); live != 0 {
 				t.Errorf("%d interests left, want none", live)
 			}

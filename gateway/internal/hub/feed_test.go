@@ -129,6 +129,8 @@ func (s *sink) Deliver(e *event.Event) {
 	s.got = append(s.got, e)
 }
 
+func (s *sink) Await(context.Context) {}
+
 func (s *sink) End(cause *event.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,6 +15,11 @@
 //     read from the chat service, with back-off while that is away,
 //   - a head (from the digest, a resync or a snapshot) beyond the position is a hole at the tail and repaired alike.
 //
+// The newest delivered events stay in memory while the log exists, within a budget of the whole hub, so that clients
+// which come back after a gateway died are not each read for: the chat service then says who may read and what the
+// head is, no more. An edit or recall empties the log's memory: what the chat service tells of older events has
+// changed. State events are not kept.
+//
 // # Promises
 //
 // To a subscription of a log: exactly the log's events after its start, in order of seq. State events (seq 0) go
@@ -54,9 +59,13 @@ type Options struct {
 // Tuning are the hub's limits and times. A zero field takes its default.
 type Tuning struct {
 	Hold        int           // events held ahead of a hole, per log; 1,024
-	Recent      int           // delivered events kept for subscriptions that are joining, per log; 512
+	HoldBytes   int           // the same of all logs together, about; 64 MiB
+	Recent      int           // delivered events kept for subscriptions that resume, per log; 256
+	RecentBytes int           // the same of all logs together, about; 64 MiB
+	Replays     int           // answers with missed events on their way to clients at a time; 64
+	ReplayTime  time.Duration // how long a client that is slow in taking such an answer counts as one of them; 2 s
 	Workers     int           // repairs at a time; 16
-	Linger      time.Duration // how long an interest outlives its last subscription; 1 s, negative for none
+	Linger      time.Duration // how long an interest outlives its last subscription; 10 s, negative for none
 	HoleGrace   time.Duration // from seeing a hole to reading it; 25 ms
 	HeadsGrace  time.Duration // from seeing a newer head to reading up to it; 200 ms
 	Backoff     time.Duration // before the first retry of a failed read, doubled for each further one; 100 ms
@@ -72,9 +81,13 @@ func orDefault[T int | time.Duration](value *T, preset T) {
 
 func (t Tuning) withDefaults() Tuning {
 	orDefault(&t.Hold, 1024)
-	orDefault(&t.Recent, 512)
+	orDefault(&t.HoldBytes, 64<<20)
+	orDefault(&t.Recent, 256)
+	orDefault(&t.RecentBytes, 64<<20)
+	orDefault(&t.Replays, 64)
+	orDefault(&t.ReplayTime, 2*time.Second)
 	orDefault(&t.Workers, 16)
-	orDefault(&t.Linger, time.Second)
+	orDefault(&t.Linger, 10*time.Second)
 	orDefault(&t.HoleGrace, 25*time.Millisecond)
 	orDefault(&t.HeadsGrace, 200*time.Millisecond)
 	orDefault(&t.Backoff, 100*time.Millisecond)
@@ -93,6 +106,9 @@ type Hub struct {
 
 	shards  [shardCount]shard
 	follows follows
+	held    budget
+	cache   cache
+	replays chan struct{} // holds one for each of Tuning.Replays
 	repairs repairQueue
 	resync  chan struct{} // holds one when a resync is wanted
 
@@ -116,6 +132,9 @@ func New(o Options) *Hub {
 		resync:   make(chan struct{}, 1),
 		life:     newLife(),
 	}
+	h.held.limit, h.cache.limit = int64(h.tuning.HoldBytes), int64(h.tuning.RecentBytes)
+	h.cache.full = make(chan struct{}, 1)
+	h.replays = make(chan struct{}, h.tuning.Replays)
 	h.repairs.wake = make(chan struct{}, h.tuning.Workers)
 	h.initShards()
 	h.follows.init()
@@ -130,6 +149,7 @@ func (h *Hub) Run(ctx context.Context) {
 		workers.Go(func() { h.repairLoop(ctx) })
 	}
 	workers.Go(func() { h.resyncLoop(ctx) })
+	workers.Go(func() { h.sweepLoop(ctx) })
 	<-ctx.Done()
 	h.life.end()
 	workers.Wait()

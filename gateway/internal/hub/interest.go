@@ -49,9 +49,11 @@ func (h *Hub) takeInterest(t *track, l *listening) {
 	h.release(t, 0)
 }
 
-// isListening says whether there is an interest to give up. Nobody has a reference to the track any more.
-func (t *track) isListening() bool {
+// abandon forgets what is known of a log to which nobody has a reference any more, and says whether there is an
+// interest to give up. Events that still come find a log that is not followed.
+func (h *Hub) abandon(t *track) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	h.reset(t)
 	return t.listening != nil
 }

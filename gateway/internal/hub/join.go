@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/metrics"
 )
 
 var errEnded = errors.New("the node is stopping")
@@ -75,26 +76,73 @@ func (t *track) attach(s *subscription) bool {
 	return true
 }
 
-// join makes an attached subscription live. The order of the steps is what closes the seam: from the attachment on
-// the track remembers what it delivers; with the interest live, everything after the snapshot reaches the track (or
-// leaves a hole that it notices); so snapshot and memory meet without gap, and what the memory is too short for is
-// read again.
+// join makes an attached subscription live. The order of the steps is what closes the seam: the track remembers what
+// it delivers; with the interest live, everything after the snapshot reaches the track (or leaves a hole that it
+// notices); so snapshot and memory meet without gap, and what the memory is too short for is read again. Where the
+// memory has all that the client missed, the chat service is asked for access and head only.
 func (h *Hub) join(ctx context.Context, t *track, s *subscription, lastSeq int64) error {
 	if err := h.listen(ctx, t); err != nil {
 		return err
 	}
-	snapshot, err := h.logs.Subscribe(ctx, s.user, t.log, lastSeq)
+	j := &joiner{hub: h, track: t, sub: s, ctx: ctx}
+	if lastSeq < 0 {
+		if err := j.ask(-1); err != nil {
+			return err
+		}
+		return j.enter()
+	}
+	if h.remembers(t, lastSeq) {
+		if err := j.ask(-1); err != nil {
+			return err
+		}
+		// A head far beyond means that this node has missed much: what is too much to be replayed says the service.
+		if j.head-lastSeq <= int64(h.tuning.Recent) {
+			h.metrics.HubReplays.Inc(metrics.ReplayMemory)
+			j.pos = min(lastSeq, j.head)
+			return j.enter()
+		}
+	}
+	h.metrics.HubReplays.Inc(metrics.ReplayService)
+	if err := j.page(func() error { return j.ask(lastSeq) }); err != nil {
+		return err
+	}
+	return j.enter()
+}
+
+// ask has access checked, and hands over what the client missed; lastSeq < 0 is nothing.
+func (j *joiner) ask(lastSeq int64) error {
+	snapshot, err := j.hub.logs.Subscribe(j.ctx, j.sub.user, j.track.log, lastSeq)
 	if err != nil {
 		return err
 	}
-	j := &joiner{hub: h, track: t, sub: s, ctx: ctx, head: snapshot.Head, pos: snapshot.Head}
-	if lastSeq >= 0 && lastSeq < snapshot.Head {
-		j.pos = lastSeq
-		if err := j.replay(snapshot); err != nil {
-			return err
-		}
+	j.head, j.pos = snapshot.Head, snapshot.Head
+	if lastSeq < 0 || lastSeq >= snapshot.Head {
+		return nil
 	}
-	return j.enter()
+	j.pos = lastSeq
+	return j.replay(snapshot)
+}
+
+// page gets one answer of the chat service over to the client. There are Tuning.Replays of them at a time on this
+// node, and the next one of a subscription waits until the client has taken this one. A client that is slow in that
+// gives its place to others after a while.
+func (j *joiner) page(handOver func() error) error {
+	select {
+	case j.hub.replays <- struct{}{}:
+	case <-j.ctx.Done():
+		return context.Cause(j.ctx)
+	}
+	err := handOver()
+	if err == nil {
+		patience, cancel := context.WithTimeout(j.ctx, j.hub.tuning.ReplayTime)
+		j.sub.sink.Await(patience)
+		cancel()
+	}
+	<-j.hub.replays
+	if err == nil {
+		j.sub.sink.Await(j.ctx)
+	}
+	return err
 }
 
 // joiner is a subscription on its way from the snapshot to the live log.
@@ -129,7 +177,7 @@ func (j *joiner) enter() error {
 		if err != nil || upTo == 0 {
 			return err
 		}
-		if err := j.read(upTo); err != nil {
+		if err := j.page(func() error { return j.read(upTo) }); err != nil {
 			return err
 		}
 	}
@@ -145,22 +193,22 @@ func (j *joiner) tryEnter() (upTo int64, err error) {
 		return 0, err
 	}
 	t.order.noteHead(j.head)
-	if t.order.last == unknown || (len(t.roster.live) == 0 && t.order.last < j.head) {
+	events, ok := t.order.since(j.pos)
+	if t.order.last == unknown || (len(t.roster.live) == 0 && t.order.last < j.head && !ok) {
 		// Nobody needs what lies before the snapshot's head.
-		t.order.jump(j.head)
+		j.hub.jump(t, j.head)
 		j.hub.advanceHeld(t)
+		events, ok = t.order.since(j.pos)
 	}
-	if last := max(t.order.last, j.head); j.pos < last {
-		events, ok := t.order.since(j.pos)
-		if !ok || t.order.last < j.head {
-			return last, nil
-		}
-		for _, e := range events {
-			if err := j.give(e); err != nil {
-				return 0, err
-			}
+	if j.pos < t.order.last && !ok {
+		return max(t.order.last, j.head), nil
+	}
+	for i := range events {
+		if err := j.give(&events[i]); err != nil {
+			return 0, err
 		}
 	}
+	// Events between the position and the head are on their way, or missing for all: they come like any others.
 	j.goLive()
 	return 0, nil
 }
@@ -168,10 +216,7 @@ func (j *joiner) tryEnter() (upTo int64, err error) {
 // goLive ends the join. The track is locked.
 func (j *joiner) goLive() {
 	t := j.track
-	t.roster.enliven(j.sub, j.pos)
-	if len(t.roster.joining) == 0 {
-		t.order.recent = nil
-	}
+	t.roster.enliven(j.sub, j.pos, j.head)
 	if t.log.Room > 0 {
 		j.hub.follows.add(j.sub.session, t.log.Room)
 	}

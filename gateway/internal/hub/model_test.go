@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ var (
 	modelLogs  = []event.Log{room(1), room(2), {User: "alice"}}
 	modelUsers = []string{"alice", "bob"}
 	stepKinds  = []string{
-		"publish", "publish", "publish", "publish", "publish", "subscribe", "subscribe", "resume", "resume",
+		"publish", "publish", "publish", "publish", "publish", "edit", "subscribe", "subscribe", "resume", "resume", "resume",
 		"leave", "leave", "ban", "ban", "allow", "allow", "allow", "store down", "store up", "nats down", "nats up",
 		"slow consumer", "pass", "pass", "digest",
 	}
@@ -54,7 +55,8 @@ type follower struct {
 	log     event.Log
 	user    string
 	lastSeq int64
-	told    int64 // the head in the chat service's answer; -1 without one
+	told    int64          // the head in the chat service's answer; -1 without one
+	stale   map[int64]bool // edited, as this node knew when it joined
 	cancel  context.CancelFunc
 	done    chan struct{}
 	err     error
@@ -76,7 +78,9 @@ func newModel(seed uint64) *model {
 	m.feed.loss, m.feed.double, m.feed.delay = 20, 20, 40
 	m.hub = hub.New(hub.Options{
 		Interest: m.feed, Logs: m.store,
-		Tuning: hub.Tuning{Hold: 6, Recent: 4, Workers: 2, Linger: 50 * time.Millisecond},
+		Tuning: hub.Tuning{
+			Hold: 6, HoldBytes: 4000, Recent: 4, RecentBytes: 4000, Replays: 2, Workers: 2, Linger: 200 * time.Millisecond,
+		},
 	})
 	m.feed.hub = m.hub
 	return m
@@ -88,6 +92,10 @@ func (m *model) do(ctx context.Context, s step) {
 	case "publish":
 		for range s.N%5 + 1 {
 			m.feed.publish(log, m.store.add(log, 1+s.N%2)...)
+		}
+	case "edit":
+		if head := m.store.head(log); head > 0 {
+			m.feed.publish(log, m.store.edit(log, max(1, head-int64(s.N%6))))
 		}
 	case "subscribe":
 		m.subscribe(ctx, user, log, -1)
@@ -129,7 +137,7 @@ func (m *model) subscribe(ctx context.Context, user string, log event.Log, lastS
 	ctx, cancel := context.WithCancel(ctx)
 	f := &follower{
 		sink: newSink(fmt.Sprint("s", len(m.all))), log: log, user: user, lastSeq: lastSeq,
-		told: -1, cancel: cancel, done: make(chan struct{}),
+		told: -1, stale: m.edits(log), cancel: cancel, done: make(chan struct{}),
 	}
 	ctx = context.WithValue(ctx, toldKey{}, &f.told)
 	m.all = append(m.all, f)
@@ -140,6 +148,24 @@ func (m *model) subscribe(ctx context.Context, user string, log event.Log, lastS
 			f.close()
 		}
 	}()
+}
+
+// edits returns which events of a log were edited, as far as the hub has told anybody.
+func (m *model) edits(log event.Log) map[int64]bool {
+	known := make(map[int64]bool)
+	for _, f := range m.all {
+		if f.log != log {
+			continue
+		}
+		f.mu.Lock()
+		for _, e := range f.got {
+			if target, err := strconv.ParseInt(e.MessageID, 10, 64); err == nil {
+				known[target] = true
+			}
+		}
+		f.mu.Unlock()
+	}
+	return known
 }
 
 // leave does what a session does that does not know how far Subscribe has come.
@@ -170,6 +196,11 @@ func (m *model) check(f *follower) error {
 	pos, start, err := f.walk()
 	if err != nil {
 		return err
+	}
+	for _, e := range f.got {
+		if f.stale[e.Seq] && e.MessageID != changedID {
+			return fmt.Errorf("event %d came as it was before the edit", e.Seq)
+		}
 	}
 	for i, e := range f.got {
 		if e.Ends && e.User == f.user && e.Seq > f.told && (i < len(f.got)-1 || (ended == nil && f.err == nil)) {
@@ -266,6 +297,9 @@ func runModel(t *testing.T, seed uint64, steps []step) (failure error) {
 		live, wrong := m.feed.interests()
 		if failure == nil && (live > 0 || len(wrong) > 0) {
 			failure = fmt.Errorf("%d interests left over, wrong calls: %v", live, wrong)
+		}
+		if remembered, held := m.hub.Kept(); failure == nil && (remembered != 0 || held != 0) {
+			failure = fmt.Errorf("%d bytes remembered and %d held although nobody is left", remembered, held)
 		}
 		stop()
 		<-ended

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (h *Hub) repairOnce(ctx context.Context, t *track) {
 	defer t.mu.Unlock()
 	t.repair.busy = false
 	switch {
-	case !wanted || t.roster.size() == 0:
+	case !wanted || !t.isFollowed():
 		t.repair.failures = 0
 		h.repairIfBehind(t, 0)
 	case err != nil:
@@ -130,8 +131,7 @@ func (h *Hub) repaired(t *track, read stretch, events []event.Event) {
 
 // giveUpPhantoms believes the chat service that the log ends here: what claimed to be beyond was never stored.
 func (h *Hub) giveUpPhantoms(t *track) {
-	h.metrics.HubDropped.Add(metrics.DropPhantom, len(t.order.hold))
-	t.order.hold = nil
+	h.metrics.HubDropped.Add(metrics.DropPhantom, t.order.unholdUpTo(math.MaxInt64))
 	t.order.head = t.order.last
 	t.repair.failures = 0
 }

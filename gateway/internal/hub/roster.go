@@ -18,9 +18,11 @@ type subscription struct {
 	// Guarded by the track's lock.
 	leave context.CancelCauseFunc // ends its join; nil once live
 	from  int64                   // once live: events up to this seq are not for it
-	live  bool
-	gone  bool
-	place int // in the roster's slice
+	// Its user was allowed by the chat service at this seq, so that an earlier loss of access is history.
+	checked int64
+	live    bool
+	gone    bool
+	place   int // in the roster's slice
 }
 
 // roster are the subscriptions of one log.
@@ -65,9 +67,9 @@ func (r *roster) join(s *subscription) {
 }
 
 // enliven moves a joining subscription to the live ones.
-func (r *roster) enliven(s *subscription, from int64) {
+func (r *roster) enliven(s *subscription, from, checked int64) {
 	pull(&r.joining, s)
-	s.live, s.from, s.leave = true, from, nil
+	s.live, s.from, s.checked, s.leave = true, from, checked, nil
 	push(&r.live, s)
 }
 

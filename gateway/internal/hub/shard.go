@@ -48,7 +48,7 @@ func (h *Hub) acquire(ctx context.Context, log event.Log) (*track, error) {
 		s.mu.Lock()
 		t := s.tracks[log]
 		if t == nil {
-			t = newTrack(log)
+			t = newTrack(log, &h.held)
 			s.tracks[log] = t
 		}
 		leaving := t.leaving
@@ -98,7 +98,7 @@ func (h *Hub) retire(t *track) {
 	t.leaving = make(chan struct{})
 	s.mu.Unlock()
 
-	if t.isListening() {
+	if h.abandon(t) {
 		h.interest.Remove(t.log)
 	}
 

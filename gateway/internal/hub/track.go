@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"sync"
 
 	"github.com/fliliy/chat/gateway/internal/event"
@@ -25,19 +26,17 @@ type track struct {
 	copied    map[int64]int64 // an inbox's: room -> seq of the last copy passed on
 }
 
-func newTrack(log event.Log) *track {
-	return &track{log: log, order: order{last: unknown}}
+func newTrack(log event.Log, held *budget) *track {
+	return &track{log: log, order: order{last: unknown, held: held}}
 }
 
 // order is the position in a log, and the events that wait for theirs.
 type order struct {
-	last int64                  // seq of the last event delivered, or unknown
-	head int64                  // the newest seq heard of
-	hold map[int64]*event.Event // came too early, by seq; nil while there is none
-
-	// The newest delivered events, without gap up to last, kept while a subscription is joining: what it needs
-	// between its snapshot and going live.
-	recent []*event.Event
+	last   int64                  // seq of the last event delivered, or unknown
+	head   int64                  // the newest seq heard of
+	hold   map[int64]*event.Event // came too early, by seq; nil while there is none
+	held   *budget                // of all holds of the hub
+	memory memory                 // the newest delivered events
 }
 
 func (o *order) behind() bool {
@@ -54,7 +53,7 @@ func (o *order) keep(e *event.Event, limit int) bool {
 	if _, held := o.hold[e.Seq]; held {
 		return true
 	}
-	if len(o.hold) >= limit {
+	if len(o.hold) >= limit || !o.held.take(costOf(e)) {
 		return false
 	}
 	if o.hold == nil {
@@ -73,11 +72,29 @@ func (o *order) takeNext() *event.Event {
 	if !ok {
 		return nil
 	}
+	o.unhold(e)
+	return e
+}
+
+// unhold takes an event out of the hold.
+func (o *order) unhold(e *event.Event) {
+	o.held.give(costOf(e))
 	delete(o.hold, e.Seq)
 	if len(o.hold) == 0 {
 		o.hold = nil
 	}
-	return e
+}
+
+// unholdUpTo empties the hold up to a seq, and returns how many events that were.
+func (o *order) unholdUpTo(seq int64) int {
+	gone := 0
+	for _, e := range o.hold {
+		if e.Seq <= seq {
+			o.unhold(e)
+			gone++
+		}
+	}
+	return gone
 }
 
 // missing returns the stretch to read: events after one seq up to another, 0 for the head. The order is behind.
@@ -90,45 +107,24 @@ func (o *order) missing() (after, upTo int64) {
 	return o.last, upTo
 }
 
-// remember keeps a delivered event for those who are joining, at most limit of them.
-func (o *order) remember(e *event.Event, limit int) {
-	if len(o.recent) >= limit {
-		// Half goes at once, so that moving the rest costs little per event.
-		kept := copy(o.recent, o.recent[len(o.recent)-limit/2:])
-		clear(o.recent[kept:])
-		o.recent = o.recent[:kept]
-	}
-	o.recent = append(o.recent, e)
+// jump moves the position ahead without delivering what lies between, and forgets what that makes old. The track is
+// locked.
+func (h *Hub) jump(t *track, seq int64) {
+	t.order.last = seq
+	t.order.unholdUpTo(seq)
+	h.forget(&t.order.memory, len(t.order.memory.events))
 }
 
-// since returns the delivered events after a seq below last; false when not all of them are kept.
-func (o *order) since(seq int64) ([]*event.Event, bool) {
-	if len(o.recent) == 0 {
-		return nil, false
-	}
-	skip := seq + 1 - o.recent[0].Seq
-	if skip < 0 {
-		return nil, false
-	}
-	return o.recent[skip:], true
-}
-
-// jump moves the position ahead without delivering what lies between, and forgets what that makes old.
-func (o *order) jump(seq int64) {
-	o.last = seq
-	o.recent = nil
-	for held := range o.hold {
-		if held <= seq {
-			delete(o.hold, held)
-		}
-	}
-	if len(o.hold) == 0 {
-		o.hold = nil
-	}
-}
-
-// reset forgets everything: nobody follows the log any more, and it will pass unseen.
-func (t *track) reset() {
-	t.order = order{last: unknown}
+// reset forgets everything: nobody follows the log any more, and it will pass unseen. The track is locked.
+func (h *Hub) reset(t *track) {
+	h.jump(t, unknown)
+	t.order.unholdUpTo(math.MaxInt64)
+	t.order.head = 0
 	t.copied = nil
+}
+
+// isFollowed says whether events of the log matter: somebody subscribes it, or did so a moment ago and may come back.
+// The track is locked.
+func (t *track) isFollowed() bool {
+	return t.roster.size() > 0 || t.order.last != unknown
 }

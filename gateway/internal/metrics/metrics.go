@@ -29,6 +29,17 @@ const (
 
 var dropReasons = []string{DropOld, DropHoldFull, DropUninterested, DropCovered, DropPhantom}
 
+// Sources for HubReplays.
+const (
+	ReplayMemory  = "memory"  // the newest events that this gateway keeps
+	ReplayService = "service" // chatsvc
+)
+
+var replaySources = []string{ReplayMemory, ReplayService}
+
+// The label values of StateDropped: the kinds of events that a slow client may miss (event.Kind).
+var stateKinds = []string{"TYPING", "READ", "DELIVERED", "USER_STATUS"}
+
 // Metrics are the gateway's metrics. All are safe for concurrent use and cost an atomic addition. Names are
 // fliliy_gateway_ and the snake case of the field, counters with _total.
 type Metrics struct {
@@ -39,10 +50,12 @@ type Metrics struct {
 	BytesOut      prometheus.Counter // bytes handed to transports
 	Refused       Family             // refusals, by code of the contract
 	SlowConsumers prometheus.Counter // sessions closed because their send queue was full
+	StateDropped  Family             // state events not queued for slow clients, by kind
 
 	HubHoles   prometheus.Counter // holes in a log's seq that the hub met
 	HubRepairs prometheus.Counter // reads of logs that filled holes
 	HubDropped Family             // events the hub did not deliver, by reason (the Drop constants)
+	HubReplays Family             // resumed subscriptions, by source of what they missed (the Replay constants)
 
 	FaninEnvelopes prometheus.Counter // envelopes taken from NATS
 	FaninBad       prometheus.Counter // of these, unreadable ones, dropped
@@ -50,7 +63,6 @@ type Metrics struct {
 	RelayCommands prometheus.Counter // commands sent to chatsvc
 	RelayInFlight prometheus.Gauge   // commands without an answer yet
 
-	PresenceDropped prometheus.Counter // presence changes dropped because the queue to Redis was full
 }
 
 // New makes the metrics and registers them. It panics when one is registered already, which is a programming error:
@@ -65,17 +77,17 @@ func New(registerer prometheus.Registerer) *Metrics {
 		BytesOut:      r.counter("bytes_out_total", "Bytes handed to transports."),
 		Refused:       r.family("refused_total", "Refusals, by code of the contract.", "code", codes),
 		SlowConsumers: r.counter("slow_consumers_total", "Sessions closed because their send queue was full."),
+		StateDropped:  r.family("state_dropped_total", "State events not sent to slow clients, by kind.", "kind", stateKinds),
 
 		HubHoles:   r.counter("hub_holes_total", "Holes in the seq of a log that the hub met."),
 		HubRepairs: r.counter("hub_repairs_total", "Reads of a log that filled a hole."),
 		HubDropped: r.family("hub_dropped_total", "Events not delivered, by reason.", "reason", dropReasons),
+		HubReplays: r.family("hub_replays_total", "Resumed subscriptions, by source.", "source", replaySources),
 
 		FaninEnvelopes: r.counter("fanin_envelopes_total", "Envelopes taken from NATS."),
 		FaninBad:       r.counter("fanin_bad_total", "Unreadable envelopes, dropped."),
 
 		RelayCommands: r.counter("relay_commands_total", "Commands sent to chatsvc."),
 		RelayInFlight: r.gauge("relay_in_flight", "Commands that chatsvc has not answered yet."),
-
-		PresenceDropped: r.counter("presence_dropped_total", "Presence changes dropped, the queue being full."),
 	}
 }

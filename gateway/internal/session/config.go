@@ -23,6 +23,7 @@ type Config struct {
 	Linger          time.Duration // for the last frames, once it is clear that the session ends
 	Transactions    TransactionLimits
 	ReconnectSpread time.Duration // a DRAIN event tells the client to come back within it, at a random moment
+	DrainSpread     time.Duration // a session that drains is closed within it, at a random moment; 0: at once
 }
 
 // HeartBeat holds the two numbers of a heart-beat header: the shortest time between beats that a side can send, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/stomp"
@@ -199,12 +200,12 @@ func (s *session) deliverLocally(e *event.Event) bool {
 	return told
 }
 
-// announceDrain tells the client that this node is leaving. Call it under mu.
-func (s *session) announceDrain() {
+// announceDrain tells the client that this node is leaving, and when to be on another. Call it under mu.
+func (s *session) announceDrain(after time.Duration) {
 	e := s.localEvent(event.ErrorsDestination, event.Drain, struct {
 		Event            event.Kind `json:"event"`
 		ReconnectAfterMs int64      `json:"reconnectAfterMs"`
-	}{event.Drain, spread(s.cfg.ReconnectSpread).Milliseconds()})
+	}{event.Drain, after.Milliseconds()})
 	s.deliverLocally(&e)
 }
 

@@ -62,6 +62,7 @@ type clock struct {
 	outcomesBy time.Time // then the session ends although some are outstanding
 	answeredBy time.Time // what the reader waits for
 	writtenBy  time.Time // the write that is under way
+	leaveBy    time.Time // then the session makes way, as its node is leaving
 	closeBy    time.Time // then the connection is closed although something is queued
 
 	beatEvery  time.Duration // without output; 0: never
@@ -95,12 +96,12 @@ func (c *clock) next(ending bool) time.Time {
 	if ending {
 		return c.closeBy
 	}
-	times := [...]time.Time{c.connectBy, c.expires, c.outcomesBy, c.answeredBy, c.writtenBy, {}, {}}
+	times := [...]time.Time{c.connectBy, c.expires, c.outcomesBy, c.answeredBy, c.writtenBy, c.leaveBy, {}, {}}
 	if c.beatEvery > 0 {
-		times[5] = c.lastOut.Add(c.beatEvery)
+		times[6] = c.lastOut.Add(c.beatEvery)
 	}
 	if c.silenceMax > 0 {
-		times[6] = c.lastIn.Add(c.silenceMax)
+		times[7] = c.lastIn.Add(c.silenceMax)
 	}
 	var earliest time.Time
 	for _, t := range times {
@@ -174,6 +175,8 @@ func (s *session) endIfDue(now time.Time) {
 			code: event.TokenExpired, close: transport.ClosePolicy, message: string(event.TokenExpired),
 			detail: "the token has expired; connect with a new one, or send it to /app/user/token in time",
 		})
+	case passed(c.leaveBy, now):
+		s.makeWay()
 	case passed(c.connectBy, now):
 		s.timeUp(&failure{
 			code: event.Unauthenticated, close: transport.ClosePolicy, message: "no CONNECT",

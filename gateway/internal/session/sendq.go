@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -76,6 +77,34 @@ func (s *session) enqueue(it item) {
 		return
 	}
 	s.put(it)
+}
+
+// skips says whether an event is kept from a client that is falling behind. Once the queue is half full, state that is
+// only true for a moment yields to what has to arrive; the client reads it anew when it subscribes. Call it under mu.
+func (s *session) skips(e *event.Event) bool {
+	if e.Seq > 0 || s.out.bytes <= s.cfg.SendQueue/2 || !e.Kind.IsState() {
+		return false
+	}
+	if s.deps.Metrics != nil {
+		s.deps.Metrics.StateDropped.Inc(string(e.Kind))
+	}
+	return true
+}
+
+// Await implements event.Sink: it waits until the replays of the session are written. The reader is in Subscribe
+// meanwhile, so that nothing else is asked of this client.
+func (sub *subscription) Await(ctx context.Context) {
+	s := sub.session
+	defer context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changed.Broadcast()
+	})()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.out.replaying > 0 && s.isAlive() && ctx.Err() == nil {
+		s.changed.Wait()
+	}
 }
 
 // put is enqueue without limits.

@@ -124,6 +124,44 @@ func TestSlowConsumer(t *testing.T) {
 			c.expectClose(transport.CloseTryLater)
 		})
 	})
+	t.Run("is not sent what is only true for a moment", func(t *testing.T) {
+		t.Parallel()
+		run(t, setup, func(c *client) {
+			c.connect("1.2")
+			c.send(frame("SUBSCRIBE", "id:1", topic1))
+			c.conn.Stall()
+			state := func(kind event.Kind) {
+				c.hub.Publish(room(1), event.New(room(1).Destination(), kind, 0, "m", []byte(`{}`)))
+			}
+			for seq := range int64(4) {
+				state(event.Typing)
+				c.hub.Publish(room(1), large(room(1), seq+1))
+			}
+			for range 1000 { // far beyond the bound
+				for _, kind := range []event.Kind{event.Typing, event.Read, event.Delivered, event.UserStatus} {
+					state(kind)
+				}
+			}
+			state("SOMETHING")
+			c.hub.Publish(room(1), large(room(1), 5))
+			c.conn.Resume()
+			var kinds []string
+			for _, line := range c.out() {
+				_, rest, _ := strings.Cut(line, "event:")
+				kind, _, _ := strings.Cut(rest, " ")
+				kinds = append(kinds, kind)
+			}
+			want := "TYPING MESSAGE TYPING MESSAGE TYPING MESSAGE TYPING MESSAGE SOMETHING MESSAGE"
+			if got := strings.Join(kinds, " "); got != want {
+				t.Errorf("the client got %s, want %s", got, want)
+			}
+			state(event.Typing) // it keeps up again
+			if n := len(c.out()); n != 1 {
+				t.Errorf("%d frames, want the state event", n)
+			}
+			c.expectClose(0)
+		})
+	})
 	t.Run("whose own receipts pile up", func(t *testing.T) {
 		t.Parallel()
 		run(t, setup, func(c *client) {

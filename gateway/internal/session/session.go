@@ -54,8 +54,9 @@ func New(cfg Config, deps Deps) *Factory {
 
 // Serve runs one session on the connection and returns when all of it is over: the connection closed, its
 // subscriptions gone, no goroutine left. The user is who the handshake has proved it to be, until expires (zero:
-// never), or "" when the CONNECT frame is to tell. When ctx ends, the session drains: it takes no more frames, tells
-// the outcomes of those it has, and closes with 1012.
+// never), or "" when the CONNECT frame is to tell. When ctx ends, the session drains: it tells the client with a DRAIN
+// event and goes on, and at a random moment within Config.DrainSpread it takes no more frames, tells the outcomes of
+// those it has, and closes with 1012.
 func (f *Factory) Serve(ctx context.Context, conn Conn, user string, expires time.Time) {
 	s := newSession(ctx, f, conn)
 	s.user, s.clock.expires = user, expires
@@ -215,14 +216,29 @@ func (s *session) fail(err error) {
 	s.endAfterWindow(s.failing(failed))
 }
 
-// drain ends the session because this node is leaving.
+// drain ends the session because this node is leaving: at a random moment, so that not all clients come back to the
+// other nodes at once. Until then it goes on as ever.
 func (s *session) drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last == nil && s.ending == nil {
-		s.announceDrain()
-		s.endAfterWindow(&ending{code: transport.CloseServiceRestart, reason: "this node is restarting, reconnect"})
+	if !s.isAlive() {
+		return
 	}
+	if s.version == 0 || s.cfg.DrainSpread <= 0 {
+		s.announceDrain(spread(s.cfg.ReconnectSpread))
+		s.makeWay()
+		return
+	}
+	after := spread(s.cfg.DrainSpread)
+	s.announceDrain(after)
+	s.clock.leaveBy = time.Now().Add(after)
+	s.rearm()
+}
+
+// makeWay ends a session that drains. Call it under mu.
+func (s *session) makeWay() {
+	s.clock.leaveBy = time.Time{}
+	s.endAfterWindow(&ending{code: transport.CloseServiceRestart, reason: "this node is restarting, reconnect"})
 }
 
 // endAfterWindow ends the session once the outcomes of the frames it has taken are told, or their time is up. It

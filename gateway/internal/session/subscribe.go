@@ -249,7 +249,7 @@ func (sub *subscription) Deliver(e *event.Event) {
 
 // deliver is Deliver for those who hold mu.
 func (sub *subscription) deliver(e *event.Event) {
-	if sub.over {
+	if sub.over || sub.session.skips(e) {
 		return
 	}
 	it := item{frame: e.Frame, sub: sub, ack: sub.acks.delivered(e, sub.log.Room > 0)}
