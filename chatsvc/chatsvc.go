@@ -29,6 +29,7 @@ type store interface {
 	chat.LogStore
 	chat.MarkStore
 	commit.Batcher
+	publish.Changes
 	Close()
 }
 
@@ -166,7 +167,7 @@ func opened[S store](s S, err error) (store, error) {
 
 // plug puts the parts together.
 func (s *Service) plug(store store, conn *nats.Conn, counts *metrics.Metrics) *parts {
-	publisher := publish.New(conn, publish.Options{Metrics: counts.Post})
+	publisher := publish.New(conn, publish.Options{Changes: store, Metrics: counts.Post})
 	scribe := commit.New(store, publisher, commit.Options{
 		MaxBatch: s.cfg.BatchSize, Logger: s.logger, Metrics: counts.Scribe,
 	})

@@ -193,19 +193,29 @@ func (e *ear) envelope(name string) *chatv1.Envelope {
 	return envelope
 }
 
+// digest waits for a digest and returns its heads, by the names of their logs.
+func (e *ear) digest() map[string]int64 {
+	e.tb.Helper()
+	digest := new(chatv1.Heads)
+	e.hear(subject.Heads, digest)
+	heads := make(map[string]int64, len(digest.GetHeads()))
+	for _, head := range digest.GetHeads() {
+		heads[logName(head.GetLog().GetChatRoomId(), head.GetLog().GetUserId())] = head.GetSeq()
+	}
+	return heads
+}
+
 // head waits until a digest names a room and returns its seq.
 func (e *ear) head(room int64) int64 {
 	e.tb.Helper()
 	for {
-		digest := new(chatv1.Heads)
-		e.hear(subject.Heads, digest)
-		for _, head := range digest.GetHeads() {
-			if head.GetLog().GetChatRoomId() == room {
-				return head.GetSeq()
-			}
+		if seq, named := e.digest()[logName(room, "")]; named {
+			return seq
 		}
 	}
 }
+
+func logName(room int64, user string) string { return fmt.Sprintf("room %d of %q", room, user) }
 
 // eventually polls until a condition holds.
 func eventually(tb testing.TB, what string, holds func() bool) {

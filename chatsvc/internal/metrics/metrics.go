@@ -42,6 +42,10 @@ type Post struct {
 	Queued prometheus.Gauge
 	// HeadsTracked is how many changed logs the digest still has to name.
 	HeadsTracked prometheus.Gauge
+	// HeadsFound counts heads that only the store told of: what other replicas stored, and what nobody published.
+	HeadsFound prometheus.Counter
+	// LooksFailed counts questions about changed logs that the store did not answer.
+	LooksFailed prometheus.Counter
 	// Connected is 1 while NATS is connected.
 	Connected prometheus.Gauge
 }
@@ -65,7 +69,8 @@ func New(registerer prometheus.Registerer) *Metrics {
 	registerer.MustRegister(
 		m.Counter.Calls, m.Counter.Seconds, m.Counter.Panics, m.Counter.RelayStreams, m.Counter.RelayResults,
 		m.Counter.RelayInFlight, m.Counter.RelayMarksFailed,
-		m.Post.Sent, m.Post.Dropped, m.Post.Queued, m.Post.HeadsTracked, m.Post.Connected,
+		m.Post.Sent, m.Post.Dropped, m.Post.Queued, m.Post.HeadsTracked, m.Post.HeadsFound,
+		m.Post.LooksFailed, m.Post.Connected,
 		m.Scribe.BatchSize, m.Scribe.BatchSeconds, m.Scribe.Refused,
 	)
 	return m
@@ -89,6 +94,8 @@ func newPost() Post {
 		Dropped:      counters("publish_dropped_total", "Events and digests that did not reach NATS.", "reason"),
 		Queued:       gauge("publish_queued", "Events waiting to be published."),
 		HeadsTracked: gauge("publish_heads_tracked", "Changed logs the heads digest still has to name."),
+		HeadsFound:   counter("publish_heads_found_total", "Heads that only the store told of."),
+		LooksFailed:  counter("publish_looks_failed_total", "Questions about changed logs that the store did not answer."),
 		Connected:    gauge("nats_connected", "1 while NATS is connected."),
 	}
 }

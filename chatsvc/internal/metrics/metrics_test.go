@@ -28,7 +28,7 @@ func TestNames(t *testing.T) {
 	for _, problem := range problems {
 		t.Errorf("%s: %s", problem.Metric, problem.Text)
 	}
-	if count, err := testutil.GatherAndCount(registry); err != nil || count != 15 {
-		t.Errorf("%d metrics are registered (%v), want 15", count, err)
+	if count, err := testutil.GatherAndCount(registry); err != nil || count != 17 {
+		t.Errorf("%d metrics are registered (%v), want 17", count, err)
 	}
 }

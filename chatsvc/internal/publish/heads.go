@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,12 +17,14 @@ import (
 // maxHeadsMessage is how many heads one NATS message names: at most about 150 KiB.
 const maxHeadsMessage = 1_000
 
-// heads remembers which logs have changed and are still to be named in digests.
+// heads remembers which logs have changed and are still to be named in digests, and which have been named lately:
+// the store tells of the same change several times.
 type heads struct {
 	repeats, limit int
 
-	mu   sync.Mutex
-	left map[chat.LogRef]naming
+	mu               sync.Mutex
+	left             map[chat.LogRef]naming
+	told, toldBefore map[chat.LogRef]int64 // seq with which a log was named often enough
 }
 
 // naming is a log's newest seq and how many confirmed digests are still to name it.
@@ -31,7 +34,10 @@ type naming struct {
 }
 
 func newHeads(repeats, limit int) *heads {
-	return &heads{repeats: repeats, limit: limit, left: make(map[chat.LogRef]naming)}
+	return &heads{
+		repeats: repeats, limit: limit,
+		left: make(map[chat.LogRef]naming), told: make(map[chat.LogRef]int64),
+	}
 }
 
 // changed takes note of new events; state events change no log. It returns how many changes found no room: only
@@ -44,14 +50,54 @@ func (h *heads) changed(events []chat.Event) (forgotten int) {
 		if e.Seq == 0 {
 			continue
 		}
-		old, known := h.left[e.Log]
-		if !known && len(h.left) >= h.limit {
+		if !h.name(chat.Head{Log: e.Log, Seq: e.Seq}) {
 			forgotten++
-			continue
 		}
-		h.left[e.Log] = naming{seq: max(e.Seq, old.seq), left: h.repeats}
 	}
 	return forgotten
+}
+
+// name has a changed log named in the next digests; false when there is no room.
+func (h *heads) name(head chat.Head) bool {
+	old, known := h.left[head.Log]
+	if !known && len(h.left) >= h.limit {
+		return false
+	}
+	h.left[head.Log] = naming{seq: max(head.Seq, old.seq), left: h.repeats}
+	return true
+}
+
+// seen takes note of what the store says. It returns how many heads are news, and how many of these found no room.
+func (h *heads) seen(all []chat.Head) (found, forgotten int) {
+	for some := range slices.Chunk(all, maxHeadsMessage) { // in between, others have their turn
+		news, lost := h.seenSome(some)
+		found, forgotten = found+news, forgotten+lost
+	}
+	return found, forgotten
+}
+
+func (h *heads) seenSome(some []chat.Head) (found, forgotten int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, head := range some {
+		switch {
+		case h.left[head.Log].seq >= head.Seq || h.told[head.Log] >= head.Seq:
+		case h.toldBefore[head.Log] >= head.Seq:
+			h.told[head.Log] = h.toldBefore[head.Log] // the store still tells of it
+		case h.name(head):
+			found++
+		default:
+			forgotten++
+		}
+	}
+	return found, forgotten
+}
+
+// forget drops what was named and is old: what has not been touched between two calls.
+func (h *heads) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.told, h.toldBefore = make(map[chat.LogRef]int64), h.told
 }
 
 // list returns all logs that are to be named now.
@@ -75,6 +121,7 @@ func (h *heads) confirm(named []chat.Head) {
 		case n.seq != head.Seq:
 		case n.left <= 1:
 			delete(h.left, head.Log)
+			h.told[head.Log] = head.Seq
 		default:
 			n.left--
 			h.left[head.Log] = n
@@ -83,12 +130,17 @@ func (h *heads) confirm(named []chat.Head) {
 }
 
 func (p *Publisher) runDigests(ctx context.Context) {
-	tick := time.NewTicker(p.opts.Interval)
+	tick, forget := time.NewTicker(p.opts.Interval), time.NewTicker(p.opts.Window)
 	defer tick.Stop()
+	defer forget.Stop()
 	for {
 		select {
 		case <-tick.C:
 			p.digest(p.opts.Interval)
+		case <-p.found:
+			p.digest(p.opts.Interval)
+		case <-forget.C:
+			p.heads.forget()
 		case <-ctx.Done():
 			return
 		}

@@ -15,10 +15,12 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultInterval  = time.Second
-	DefaultRepeats   = 3
-	DefaultMaxQueued = 1 << 16
-	DefaultMaxHeads  = 1 << 20
+	DefaultInterval    = time.Second
+	DefaultRepeats     = 3
+	DefaultMaxQueued   = 1 << 16
+	DefaultMaxHeads    = 1 << 20
+	DefaultWindow      = 5 * time.Second
+	DefaultFirstWindow = time.Hour
 )
 
 // lastFlush is how long the end of Run waits for NATS to take in what was published last.
@@ -26,11 +28,16 @@ const lastFlush = 2 * time.Second
 
 // Options of New; zero values are defaults.
 type Options struct {
-	Interval  time.Duration // between digests
+	Interval  time.Duration // between digests, and between questions to the store
 	Repeats   int           // how many confirmed digests name a changed log
 	MaxQueued int           // events that may wait for the publishing goroutine; more are dropped
 	MaxHeads  int           // changed logs that are remembered while NATS is away; more are forgotten
-	Metrics   metrics.Post
+	Changes   Changes       // nil: digests name only what Publish was told of
+	// Window is how long before the last answer of the store a change may have been written that it did not tell of,
+	// as its transaction was not committed yet.
+	Window      time.Duration
+	FirstWindow time.Duration // how far back the first question to the store goes
+	Metrics     metrics.Post
 }
 
 func (o *Options) setDefaults() {
@@ -45,6 +52,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxHeads == 0 {
 		o.MaxHeads = DefaultMaxHeads
+	}
+	if o.Window == 0 {
+		o.Window = DefaultWindow
+	}
+	if o.FirstWindow == 0 {
+		o.FirstWindow = DefaultFirstWindow
 	}
 }
 
@@ -62,7 +75,8 @@ type Publisher struct {
 	queue  []letter
 	queued int // events in queue
 
-	wake chan struct{} // holds a token when queue may have something
+	wake  chan struct{} // holds a token when queue may have something
+	found chan struct{} // holds a token when the store told of something new
 }
 
 // letter is what one call of Publish handed over.
@@ -82,6 +96,7 @@ func New(conn *nats.Conn, opts Options) *Publisher {
 		queueFull: opts.Metrics.Dropped.WithLabelValues("queue_full"),
 		headsFull: opts.Metrics.Dropped.WithLabelValues("heads_full"),
 		wake:      make(chan struct{}, 1),
+		found:     make(chan struct{}, 1),
 	}
 }
 
@@ -116,6 +131,9 @@ func (p *Publisher) Publish(events []chat.Event, audience map[int64][]string) {
 func (p *Publisher) Run(ctx context.Context) error {
 	var digests sync.WaitGroup
 	digests.Go(func() { p.runDigests(ctx) })
+	if p.opts.Changes != nil {
+		digests.Go(func() { p.runLooks(ctx) })
+	}
 	for open := true; open; {
 		select {
 		case <-p.wake:
