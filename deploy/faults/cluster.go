@@ -30,6 +30,9 @@ type cluster struct {
 	gateways []*gatewayNode
 	replicas []*replicaNode
 	proxies  []*Proxy // every one, to close them
+
+	stopping sync.Once
+	stopped  error // of stop
 }
 
 // gatewayNode is a gateway and its ways to others.
@@ -195,8 +198,14 @@ func (c *cluster) heal() {
 	}
 }
 
-// stop ends everything, gateways first; what was not started is left out. Logs and programs stay in the folder.
+// stop ends everything, gateways first; what was not started is left out. Logs and programs stay in the folder. The
+// second and later calls do nothing and return the same.
 func (c *cluster) stop() error {
+	c.stopping.Do(func() { c.stopped = c.stopAll() })
+	return c.stopped
+}
+
+func (c *cluster) stopAll() error {
 	var mu sync.Mutex
 	var failed []error
 	note := func(err error) {
