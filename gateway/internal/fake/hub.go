@@ -26,7 +26,8 @@ type member struct {
 	sink event.Sink
 }
 
-// Subscribe implements session.Hub. Events published before are replayed when lastSeq asks for them.
+// Subscribe implements session.Hub. Events published before are replayed when lastSeq asks for them, and it returns
+// once the sink has taken them.
 func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink) error {
 	if h.Gate != nil {
 		select {
@@ -40,6 +41,12 @@ func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq
 			return err
 		}
 	}
+	h.join(user, log, lastSeq, sink)
+	sink.Await(ctx)
+	return nil
+}
+
+func (h *Hub) join(user string, log event.Log, lastSeq int64, sink event.Sink) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.joined == nil {
@@ -52,7 +59,6 @@ func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq
 			sink.Deliver(&h.logs[log][i])
 		}
 	}
-	return nil
 }
 
 // Unsubscribe implements session.Hub.

@@ -102,3 +102,35 @@ func TestDeliverAllocatesNothing(t *testing.T) {
 		t.Errorf("one event to 1,000 sinks allocates %v times, want never", perRun)
 	}
 }
+
+// What one client of a reconnect storm costs: a resume that misses 100 events, from memory and from the chat service.
+func BenchmarkResume(b *testing.B) {
+	for _, from := range []string{"memory", "service"} {
+		b.Run(from, func(b *testing.B) {
+			var tuning hub.Tuning
+			if from == "service" {
+				tuning.Recent = 1
+			}
+			st := newStore()
+			h := hub.New(hub.Options{Interest: newFeed(), Logs: st, Tuning: tuning})
+			if err := h.Subscribe(b.Context(), "bench", room(1), -1, new(counter)); err != nil {
+				b.Fatal(err)
+			}
+			h.Deliver(room(1), st.add(room(1), 150))
+			c := new(counter)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				if err := h.Subscribe(b.Context(), "bench", room(1), 50, c); err != nil {
+					b.Fatal(err)
+				}
+				h.Unsubscribe(room(1), c)
+			}
+			b.StopTimer()
+			if got := c.n.Load(); got != int64(b.N)*100 {
+				b.Fatalf("%d events in %d resumes, want 100 each", got, b.N)
+			}
+			b.ReportMetric(float64(st.replayed)/float64(b.N), "read/op")
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -184,4 +185,51 @@ func TestHoldIsBoundedInBytes(t *testing.T) {
 		pass(time.Second)
 		wantSeqs(t, s, append(want, 101, 102, 103)...)
 	})
+}
+
+// A client that is slow in taking what it missed gets it page by page, and holds up others for a while at most.
+func TestReplaysWaitForTheirClient(t *testing.T) {
+	t.Parallel()
+	inBubble(t, hub.Tuning{Recent: 4, Replays: 1, ReplayTime: 2 * time.Second}, func(t *testing.T, r *rig) {
+		r.store.limit = 5
+		r.join(t, "bob", room(1), -1)
+		r.Deliver(room(1), r.store.add(room(1), 5))
+		slow := &slowSink{sink: newSink("slow"), taken: make(chan struct{})}
+		joined, began := make(chan error, 2), time.Now()
+		go func() { joined <- r.Subscribe(t.Context(), "alice", room(1), 0, slow) }()
+		synctest.Wait()
+		r.Deliver(room(1), r.store.add(room(1), 20))
+		wantSeqs(t, r.join(t, "carol", room(1), 18), 0, 21, 22, 23, 24, 25)
+		if waited := time.Since(began); waited != 2*time.Second {
+			t.Errorf("another client waited %v for a slow one, want the 2 s that it may take", waited)
+		}
+		for _, want := range []int{5, 10, 15, 20} {
+			pass(time.Minute)
+			if got := len(slow.seqs()); got != want {
+				t.Errorf("the slow client was handed %d events, want %d: a page at a time", got, want)
+			}
+			slow.taken <- struct{}{}
+		}
+		pass(time.Minute)
+		slow.taken <- struct{}{}
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		if got := slow.seqs(); len(got) != 25 || got[24] != 25 {
+			t.Errorf("the slow client got %v, want 1 to 25", got)
+		}
+	})
+}
+
+// slowSink takes what it was given when the test says so.
+type slowSink struct {
+	*sink
+	taken chan struct{}
+}
+
+func (s *slowSink) Await(ctx context.Context) {
+	select {
+	case <-s.taken:
+	case <-ctx.Done():
+	}
 }

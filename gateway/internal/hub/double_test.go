@@ -77,14 +77,15 @@ type store struct {
 	latency time.Duration // the longest of one way
 	limit   int           // the most events of one answer
 
-	mu     sync.Mutex
-	down   bool
-	logs   map[event.Log][]event.Event
-	banned map[event.Log]map[string]bool
-	reads  int     // ReadLog calls
-	asked  []int64 // the lastSeq of each Subscribe
-	heads  []int
-	onJoin func(event.Log) // called when Subscribe has read its answer, before it returns
+	mu       sync.Mutex
+	down     bool
+	logs     map[event.Log][]event.Event
+	banned   map[event.Log]map[string]bool
+	reads    int     // ReadLog calls
+	asked    []int64 // the lastSeq of each Subscribe
+	heads    []int
+	replayed int             // events in answers to Subscribe
+	onJoin   func(event.Log) // called when Subscribe has read its answer, before it returns
 }
 
 func newStore() *store {
@@ -214,6 +215,7 @@ func (s *store) Subscribe(
 			snapshot.GapFrom, snapshot.GapTo = lastSeq+1, lastSeq+int64(over)
 			snapshot.Events = snapshot.Events[over:]
 		}
+		s.replayed += len(snapshot.Events)
 		return nil
 	})
 	if err == nil && s.onJoin != nil {

@@ -358,3 +358,51 @@ func TestSubscriptionNamesItsSession(t *testing.T) {
 		}
 	})
 }
+
+// The hub hands over a long replay in pages: it waits for the client between them, but not for one that is gone.
+func TestReplayWaitsForItsClient(t *testing.T) {
+	t.Parallel()
+	resume := func(c *client) {
+		c.connect("1.2")
+		for seq := range int64(3) {
+			c.hub.Publish(room(1), large(room(1), seq+1))
+		}
+		c.conn.Stall()
+		c.send(frame("SUBSCRIBE", "id:1", "last-seq:0", topic1, "receipt:live"))
+		c.send(frame("SUBSCRIBE", "id:2", topic1))
+		if calls := c.presence.Calls(); len(calls) != 1 || c.hub.Subscriptions() != 1 {
+			t.Errorf("%d subscriptions and %q while the first replay is not written, want one that is not live yet",
+				c.hub.Subscriptions(), calls)
+		}
+	}
+	t.Run("that takes it", func(t *testing.T) {
+		t.Parallel()
+		run(t, nil, func(c *client) {
+			resume(c)
+			c.conn.Resume()
+			if out := c.out(); len(out) != 4 || out[3] != "RECEIPT receipt-id:live" {
+				t.Errorf("frames that came out: %q, want three events and the receipt", out)
+			}
+			if n := c.hub.Subscriptions(); n != 2 {
+				t.Errorf("%d subscriptions, want 2", n)
+			}
+		})
+	})
+	t.Run("that goes away", func(t *testing.T) {
+		t.Parallel()
+		run(t, nil, func(c *client) {
+			resume(c)
+			c.conn.HangUp(transport.CloseGoingAway)
+			<-c.done
+		})
+	})
+	t.Run("that takes nothing", func(t *testing.T) {
+		t.Parallel()
+		run(t, nil, func(c *client) {
+			resume(c)
+			c.pass(c.cfg.SendTimeout + c.cfg.Linger)
+			c.expectClose(transport.CloseTryLater)
+			<-c.done
+		})
+	})
+}
