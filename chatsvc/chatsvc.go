@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -149,8 +148,6 @@ func (s *Service) closeListeners() {
 
 // openStore opens the store that the configuration names.
 func openStore(ctx context.Context, cfg config.Config) (store, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // a migration may take its time
-	defer cancel()
 	if path, ok := cfg.SQLitePath(); ok {
 		return opened(sqlite.Open(ctx, path, sqlite.Options{}))
 	}

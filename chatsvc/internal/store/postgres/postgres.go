@@ -5,21 +5,19 @@ package postgres
 
 import (
 	"context"
-	"embed"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
+// How long it may take to make a connection, and to find out at the start whether the server answers.
+const (
+	connectTimeout = 3 * time.Second
+	firstAnswer    = 10 * time.Second
+)
 
 // Options are what a store can be told. The zero value has the defaults.
 type Options struct {
@@ -34,7 +32,7 @@ type Store struct {
 }
 
 // Open connects to the database and brings its schema up to date; several replicas may do so at once. The error says
-// when the database is not there. The caller calls Close.
+// when the database is not there. A migration takes as long as it needs. The caller calls Close.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	config, err := poolConfig(url, opts)
 	if err != nil {
@@ -44,11 +42,13 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if err := pool.Ping(ctx); err != nil {
+	first, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	if err := pool.Ping(first); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open store: connect to PostgreSQL (check the database URL and that it runs): %w", err)
 	}
-	if err := migrate(ctx, pool); err != nil {
+	if err := migrate(ctx, url); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -86,7 +86,7 @@ func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
 		timeout = 4 * time.Second
 	}
 	millis := strconv.FormatInt(timeout.Milliseconds(), 10)
-	config.ConnConfig.ConnectTimeout = 3 * time.Second
+	config.ConnConfig.ConnectTimeout = connectTimeout
 	config.ConnConfig.RuntimeParams["application_name"] = "fliliy-chatsvc"
 	config.ConnConfig.RuntimeParams["statement_timeout"] = millis
 	// The head locks of a replica that stopped answering in the middle of a transaction are free again after this.
@@ -97,26 +97,4 @@ func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
 	}
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	return config, nil
-}
-
-// migrate runs under a lock of the database, so that replicas that start together do not collide.
-func migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	db := stdlib.OpenDBFromPool(pool)
-	defer func() { _ = db.Close() }() // not the pool
-	folder, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return fmt.Errorf("make the migration lock: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, folder, goose.WithSessionLocker(locker))
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
-	}
-	return nil
 }
