@@ -28,6 +28,7 @@ const (
 	KindMember       Kind = "MEMBER"
 	KindNotification Kind = "NOTIFICATION"
 	KindRead         Kind = "READ"
+	KindDelivered    Kind = "DELIVERED"
 	KindTyping       Kind = "TYPING"
 )
 
@@ -54,7 +55,7 @@ type Event struct {
 	Title, Content  string          // Title: notifications only
 	Attachment      json.RawMessage // a compact JSON object, or nil; of a notification, its data
 	Change          Change          // member events only
-	LastRead        int64           // read events only
+	Mark            int64           // of a read or delivered event: where it stands now
 	At              time.Time       // by the database's clock, in microseconds; clients see milliseconds
 }
 

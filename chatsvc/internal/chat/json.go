@@ -47,7 +47,10 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 		dst = appendField(dst, "change", string(e.Change))
 	case KindRead:
 		dst = append(dst, `,"lastReadSeq":`...)
-		dst = strconv.AppendInt(dst, e.LastRead, 10)
+		dst = strconv.AppendInt(dst, e.Mark, 10)
+	case KindDelivered:
+		dst = append(dst, `,"deliveredSeq":`...)
+		dst = strconv.AppendInt(dst, e.Mark, 10)
 	}
 	return appendEnd(dst, "at", e.At)
 }

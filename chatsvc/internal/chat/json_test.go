@@ -27,8 +27,9 @@ func TestEventJSON(t *testing.T) {
 	whole := message()
 	whole.At = time.Date(2026, 11, 23, 5, 14, 0, 0, time.UTC)
 	state := chat.Event{Log: chat.LogRef{Room: 42}, LogID: 42, MessageID: "random", UserID: "bob", At: at}
-	read, typing, member := state, state, state
-	read.Kind, read.LastRead = chat.KindRead, 7
+	read, delivered, typing, member := state, state, state, state
+	read.Kind, read.Mark = chat.KindRead, 7
+	delivered.Kind, delivered.Mark = chat.KindDelivered, 7
 	typing.Kind = chat.KindTyping
 	member.Kind, member.Seq, member.Change = chat.KindMember, 8, chat.Removed
 	note := chat.Event{
@@ -50,6 +51,8 @@ func TestEventJSON(t *testing.T) {
 		"time without fraction": {whole, `{"event":"MESSAGE","chatRoomId":"42","seq":7,"messageId":"42-7",` +
 			`"senderId":"alice","type":"TEXT","content":"你好","sentAt":"2026-11-23T05:14:00.000Z"}`},
 		"read": {read, `{"event":"READ","chatRoomId":"42","userId":"bob","lastReadSeq":7,` +
+			`"at":"2026-11-23T05:14:00.123Z"}`},
+		"delivered": {delivered, `{"event":"DELIVERED","chatRoomId":"42","userId":"bob","deliveredSeq":7,` +
 			`"at":"2026-11-23T05:14:00.123Z"}`},
 		"typing": {typing, `{"event":"TYPING","chatRoomId":"42","userId":"bob","at":"2026-11-23T05:14:00.123Z"}`},
 		"member": {member, `{"event":"MEMBER","chatRoomId":"42","seq":8,"userId":"bob","change":"removed",` +

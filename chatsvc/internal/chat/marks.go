@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Mark is a member's read mark after a move.
+// Mark is a member's read or delivered mark after a move.
 type Mark struct {
-	Member   bool // false: there is no such member, and nothing else is set
-	LastRead int64
-	Moved    bool
-	At       time.Time // of the move, by the database's clock
+	Member bool // false: there is no such member, and nothing else is set
+	Seq    int64
+	Moved  bool
+	At     time.Time // of the move, by the database's clock
 }
 
-// Marks is the use cases around state that is no event of a log: read marks and typing. Safe for concurrent use.
+// Marks is the use cases around state that is no event of a log: marks and typing. Safe for concurrent use.
 type Marks struct {
 	store MarkStore
 	pub   Publisher
 }
 
-// NewMarks returns the use cases over a store; READ and TYPING go to pub.
+// NewMarks returns the use cases over a store; READ, DELIVERED and TYPING go to pub.
 func NewMarks(store MarkStore, pub Publisher) *Marks {
 	return &Marks{store: store, pub: pub}
 }
@@ -39,15 +39,37 @@ func (m *Marks) Read(ctx context.Context, user string, room, seq int64) (int64, 
 	if err != nil {
 		return 0, fmt.Errorf("mark read: %w", err)
 	}
+	return m.moved(KindRead, room, user, mark)
+}
+
+// Delivered moves the user's delivered mark in a room forward to seq, never back, and returns where it stands. A seq
+// beyond the head is the head. DELIVERED is published when it moved. What is read is delivered, without a word: READ
+// says so.
+func (m *Marks) Delivered(ctx context.Context, user string, room, seq int64) (int64, error) {
+	if room <= 0 {
+		return 0, noSuchRoom(room)
+	}
+	if seq <= 0 {
+		return 0, refuse(Invalid, "seq is %d: use that of an event that was delivered", seq)
+	}
+	mark, err := m.store.MarkDelivered(ctx, room, user, seq)
+	if err != nil {
+		return 0, fmt.Errorf("mark delivered: %w", err)
+	}
+	return m.moved(KindDelivered, room, user, mark)
+}
+
+// moved tells the room of a mark that moved.
+func (m *Marks) moved(kind Kind, room int64, user string, mark Mark) (int64, error) {
 	if !mark.Member {
 		return 0, may(Member{}, actMark, room)
 	}
 	if mark.Moved {
-		e := stateEvent(KindRead, room, user, mark.At)
-		e.LastRead = mark.LastRead
+		e := stateEvent(kind, room, user, mark.At)
+		e.Mark = mark.Seq
 		m.pub.Publish([]Event{e}, nil)
 	}
-	return mark.LastRead, nil
+	return mark.Seq, nil
 }
 
 // Typing tells the room that a member types.

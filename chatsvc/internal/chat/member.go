@@ -41,4 +41,6 @@ type Member struct {
 	Role     Role
 	JoinedAt time.Time
 	LastRead int64 // read mark: the newest seq the member has read
+	// Delivered mark: the newest seq that the member's devices have acknowledged, or that the member has read.
+	LastDelivered int64
 }

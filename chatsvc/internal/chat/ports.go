@@ -27,12 +27,15 @@ type LogStore interface {
 	Events(ctx context.Context, log LogRef, stretch Stretch) ([]Event, error)
 }
 
-// MarkStore keeps read marks.
+// MarkStore keeps read and delivered marks.
 type MarkStore interface {
 	Member(ctx context.Context, room int64, user string) (Member, error)
 	// MarkRead moves a member's read mark forward to seq (0, or a seq beyond it: the head), never back. A user who is
 	// no member has no mark: Mark.Member is false.
 	MarkRead(ctx context.Context, room int64, user string, seq int64) (Mark, error)
+	// MarkDelivered moves a member's delivered mark forward to seq (beyond the head: the head), never back. What is
+	// read is delivered: a seq up to the read mark moves nothing.
+	MarkDelivered(ctx context.Context, room int64, user string, seq int64) (Mark, error)
 }
 
 // Appender stores drafts; the scribe.

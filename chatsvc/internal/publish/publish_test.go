@@ -64,7 +64,7 @@ func hear(e *ear, n int) []heard {
 
 func TestPublish(t *testing.T) {
 	t.Parallel()
-	read := chat.Event{Log: chat.LogRef{Room: 42}, Kind: chat.KindRead, MessageID: "x", UserID: "bob", LastRead: 7}
+	read := chat.Event{Log: chat.LogRef{Room: 42}, Kind: chat.KindRead, MessageID: "x", UserID: "bob", Mark: 7}
 	for name, tc := range map[string]struct {
 		events   []chat.Event
 		audience map[int64][]string

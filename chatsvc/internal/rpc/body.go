@@ -75,8 +75,8 @@ func isPlainText(contentType string) (bool, error) {
 	return false, invalid(fmt.Sprintf("content-type %.64q is not supported: use application/json or text/plain", media))
 }
 
-// parseRead returns the seq up to which the user has read: 0, everything, for an empty body and where it names none.
-func parseRead(body []byte) (int64, error) {
+// parseMark returns the seq that a mark is to move to: 0, everything, for an empty body and where it names none.
+func parseMark(body []byte) (int64, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return 0, nil
 	}

@@ -28,11 +28,11 @@ type job struct {
 	after  []*job // jobs whose marks wait for that
 }
 
-// mark is an action that stores no event: a read mark or a typing notice.
+// mark is an action that stores no event: a read or delivered mark, or a typing notice.
 type mark struct {
 	verb   chatv1.Verb
 	room   int64
-	seq    int64 // read marks: 0 is everything
+	seq    int64 // of a read mark, 0 is everything
 	action int
 }
 
@@ -80,10 +80,13 @@ func (j *job) add(i int, a *chatv1.Action) error {
 		j.sends = append(j.sends, draft)
 		j.sendAt = append(j.sendAt, i)
 		return nil
-	case chatv1.Verb_VERB_READ:
-		seq, err := parseRead(a.GetBody())
+	case chatv1.Verb_VERB_READ, chatv1.Verb_VERB_DELIVERED:
+		seq, err := parseMark(a.GetBody())
 		if err != nil {
 			return err
+		}
+		if seq == 0 && a.GetVerb() == chatv1.Verb_VERB_DELIVERED {
+			return invalid("seq is missing: name the newest event that was delivered")
 		}
 		j.marks = append(j.marks, mark{verb: a.GetVerb(), room: a.GetChatRoomId(), seq: seq, action: i})
 		return nil

@@ -98,7 +98,8 @@ func membersOf(members []chat.Member) []*chatv1.Member {
 	for i := range members {
 		m := &members[i]
 		out[i] = &chatv1.Member{
-			UserId: m.UserID, Role: roleOf(m.Role), JoinedAt: timestamppb.New(m.JoinedAt), LastReadSeq: m.LastRead,
+			UserId: m.UserID, Role: roleOf(m.Role), JoinedAt: timestamppb.New(m.JoinedAt),
+			LastReadSeq: m.LastRead, LastDeliveredSeq: m.LastDelivered,
 		}
 	}
 	return out

@@ -8,7 +8,7 @@
 // other goroutine sends results, as many at once as are ready. What is under way is bounded by number and bytes: a
 // gateway that sends faster, or does not read its results, is held back by gRPC's flow control.
 //
-// Read marks and typing notices run beside the sends, a bounded number at once. One waits for the sends to its room
+// Marks and typing notices run beside the sends, a bounded number at once. One waits for the sends to its room
 // that came before it on the stream, so that "everything is read" covers a message that its user has just sent; a
 // later send does not wait for it. In a command that mixes both, the sends are stored first, as one unit; access of the
 // marks' rooms is checked before, so that the command still takes effect whole or not at all.

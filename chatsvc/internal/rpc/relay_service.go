@@ -23,7 +23,7 @@ type relayService struct {
 	opts     Options
 
 	stopping      <-chan struct{}
-	marksUnderWay chan struct{} // holds a token per read mark or typing notice that runs
+	marksUnderWay chan struct{} // holds a token per mark or typing notice that runs
 }
 
 func (s *relayService) Subscribe(

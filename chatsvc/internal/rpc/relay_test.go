@@ -191,7 +191,7 @@ func TestRelayMixedCommandReadsWhatItSent(t *testing.T) {
 	for _, e := range r.posted.all() {
 		kinds[e.Kind] = e
 	}
-	if kinds[chat.KindRead].LastRead != 2 || kinds[chat.KindTyping].UserID != "bob" {
+	if kinds[chat.KindRead].Mark != 2 || kinds[chat.KindTyping].UserID != "bob" {
 		t.Errorf("published %v, want READ up to 2 and TYPING of bob", kinds)
 	}
 }
@@ -214,7 +214,7 @@ func TestRelayReadWaitsForEarlierSends(t *testing.T) {
 	l.stored(send)
 	l.stored(mark)
 	events := r.posted.all()
-	if last := events[len(events)-1]; last.Kind != chat.KindRead || last.LastRead != 1 {
+	if last := events[len(events)-1]; last.Kind != chat.KindRead || last.Mark != 1 {
 		t.Errorf("the last event is %+v, want READ up to 1", last)
 	}
 }

@@ -148,9 +148,12 @@ func (r *relayStream) tryMarks(j *job) (action int, err error) {
 		return 0, ctx.Err()
 	}
 	for _, m := range j.marks {
-		if m.verb == chatv1.Verb_VERB_READ {
+		switch m.verb {
+		case chatv1.Verb_VERB_READ:
 			_, err = r.service.marks.Read(ctx, j.user, m.room, m.seq)
-		} else {
+		case chatv1.Verb_VERB_DELIVERED:
+			_, err = r.service.marks.Delivered(ctx, j.user, m.room, m.seq)
+		default:
 			err = r.service.marks.Typing(ctx, j.user, m.room)
 		}
 		if err != nil {

@@ -58,6 +58,8 @@ func kindOf(kind chat.Kind) chatv1.EventKind {
 		return chatv1.EventKind_EVENT_KIND_NOTIFICATION
 	case chat.KindRead:
 		return chatv1.EventKind_EVENT_KIND_READ
+	case chat.KindDelivered:
+		return chatv1.EventKind_EVENT_KIND_DELIVERED
 	case chat.KindTyping:
 		return chatv1.EventKind_EVENT_KIND_TYPING
 	}

@@ -11,11 +11,12 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-const memberColumns = `user_id, role, joined_at, read_seq`
+// memberColumns are those of a Member. What is read is delivered.
+const memberColumns = `user_id, role, joined_at, read_seq, greatest(read_seq, delivered_seq)`
 
 func scanMember(row pgx.CollectableRow) (chat.Member, error) {
 	var m chat.Member
-	err := row.Scan(&m.UserID, &m.Role, &m.JoinedAt, &m.LastRead)
+	err := row.Scan(&m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered)
 	return m, err
 }
 

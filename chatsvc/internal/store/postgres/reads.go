@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -81,24 +80,4 @@ func complete(e *chat.Event, log chat.LogRef) {
 	case chat.KindNotification:
 		e.UserID = log.User
 	}
-}
-
-// MarkRead implements chat.MarkStore. It takes no lock of the head: a mark that meets a new event at the same moment
-// may stand before it.
-func (s *Store) MarkRead(ctx context.Context, room int64, user string, seq int64) (chat.Mark, error) {
-	mark := chat.Mark{Member: true}
-	err := s.pool.QueryRow(ctx, `
-		WITH target AS (
-			SELECT CASE WHEN $3::bigint = 0 THEN head_seq ELSE least($3, head_seq) END AS seq FROM logs WHERE log_id = $1
-		), moved AS (
-			UPDATE members SET read_seq = target.seq FROM target
-			WHERE room_id = $1 AND user_id = $2 AND read_seq < target.seq RETURNING read_seq
-		)
-		SELECT coalesce((SELECT read_seq FROM moved), m.read_seq), EXISTS (SELECT FROM moved), clock_timestamp()
-		FROM members m WHERE m.room_id = $1 AND m.user_id = $2`, room, user, seq).
-		Scan(&mark.LastRead, &mark.Moved, &mark.At)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return chat.Mark{}, nil
-	}
-	return mark, classify(err)
 }

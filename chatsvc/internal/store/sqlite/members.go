@@ -9,11 +9,12 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-const memberColumns = `user_id, role, joined_at, read_seq`
+// memberColumns are those of a Member. What is read is delivered.
+const memberColumns = `user_id, role, joined_at, read_seq, max(read_seq, delivered_seq)`
 
 func scanMember(scan func(...any) error) (chat.Member, error) {
 	var m chat.Member
-	err := scan(&m.UserID, &m.Role, scanTime{&m.JoinedAt}, &m.LastRead)
+	err := scan(&m.UserID, &m.Role, scanTime{&m.JoinedAt}, &m.LastRead, &m.LastDelivered)
 	return m, err
 }
 

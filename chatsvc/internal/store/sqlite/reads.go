@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -116,30 +115,4 @@ func complete(e *chat.Event, log chat.LogRef) {
 	case chat.KindNotification:
 		e.UserID = log.User
 	}
-}
-
-// MarkRead implements chat.MarkStore.
-func (s *Store) MarkRead(ctx context.Context, room int64, user string, seq int64) (chat.Mark, error) {
-	var mark chat.Mark
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		moved, err := tx.ExecContext(ctx, `
-			UPDATE members SET read_seq = target.seq
-			FROM (SELECT CASE WHEN ?3 = 0 THEN head_seq ELSE min(?3, head_seq) END AS seq FROM logs WHERE log_id = ?1) target
-			WHERE room_id = ?1 AND user_id = ?2 AND read_seq < target.seq`, room, user, seq)
-		if err != nil {
-			return fmt.Errorf("move the mark: %w", err)
-		}
-		count, err := moved.RowsAffected()
-		if err != nil {
-			return err
-		}
-		err = tx.QueryRowContext(ctx, `SELECT read_seq FROM members WHERE room_id = ? AND user_id = ?`, room, user).
-			Scan(&mark.LastRead)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		mark.Member, mark.Moved, mark.At = true, count > 0, now()
-		return err
-	})
-	return mark, err
 }

@@ -98,7 +98,7 @@ func testMarks(t *testing.T, h *house) {
 		if (len(published) == 1) != step.moved {
 			t.Fatalf("%s: published %v", step.name, published)
 		}
-		if step.moved && (published[0].Kind != chat.KindRead || published[0].LastRead != step.want ||
+		if step.moved && (published[0].Kind != chat.KindRead || published[0].Mark != step.want ||
 			published[0].UserID != "bob" || published[0].Seq != 0 || published[0].At.IsZero()) {
 			t.Errorf("%s: published %+v", step.name, published[0])
 		}

@@ -53,6 +53,8 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"Heads":        testHeads,
 		"RecentHeads":  testRecentHeads,
 		"Marks":        testMarks,
+		"Delivered":    testDelivered,
+		"MarkRace":     testConcurrentMarks,
 		"Inbox":        testInbox,
 		"InboxNumber":  testInboxNumberIsNoRoom,
 		"Subscribe":    testSubscribe,

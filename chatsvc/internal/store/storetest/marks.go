@@ -1,0 +1,102 @@
+package storetest
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
+)
+
+func testDelivered(t *testing.T, h *house) {
+	room := h.room("alice", "bob")
+	for i := range 5 {
+		h.say(room, "alice", number("m", i))
+	}
+	deliver := func(seq int64) (int64, error) { return h.marks.Delivered(t.Context(), "bob", room, seq) }
+	read := func(seq int64) (int64, error) { return h.marks.Read(t.Context(), "bob", room, seq) }
+	steps := []struct {
+		name            string
+		move            func(int64) (int64, error)
+		seq, want       int64
+		published       chat.Kind // empty: nothing
+		read, delivered int64     // the member's marks afterwards
+	}{
+		{"forward", deliver, 2, 2, chat.KindDelivered, 0, 2},
+		{"the same again", deliver, 2, 2, "", 0, 2},
+		{"never back", deliver, 1, 2, "", 0, 2},
+		{"reading less moves the read mark alone", read, 1, 1, chat.KindRead, 1, 2},
+		{"what is read is delivered", read, 4, 4, chat.KindRead, 4, 4},
+		{"which moves nothing again", deliver, 3, 4, "", 4, 4},
+		{"nor that", deliver, 4, 4, "", 4, 4},
+		{"ahead of what is read", deliver, 5, 5, chat.KindDelivered, 4, 5},
+		{"beyond the head", deliver, 99, 5, "", 4, 5},
+	}
+	for _, step := range steps {
+		before := len(h.pub.Events())
+		got, err := step.move(step.seq)
+		if err != nil || got != step.want {
+			t.Errorf("%s: mark is %d, error %v; want %d", step.name, got, err, step.want)
+		}
+		published := h.pub.Events()[before:]
+		if (len(published) == 1) != (step.published != "") || len(published) > 1 {
+			t.Fatalf("%s: published %v", step.name, published)
+		}
+		if len(published) == 1 && (published[0].Kind != step.published || published[0].Mark != step.want ||
+			published[0].UserID != "bob" || published[0].Seq != 0 || published[0].At.IsZero()) {
+			t.Errorf("%s: published %+v", step.name, published[0])
+		}
+		member, err := h.store.Member(t.Context(), room, "bob")
+		if err != nil || member.LastRead != step.read || member.LastDelivered != step.delivered {
+			t.Errorf("%s: bob is %+v, error %v; want read %d and delivered %d", step.name, member, err,
+				step.read, step.delivered)
+		}
+	}
+	members, err := h.store.Members(t.Context(), room)
+	if err != nil || len(members) != 2 || members[0].LastDelivered != 0 || members[1].LastDelivered != 5 {
+		t.Errorf("members are %+v, error %v", members, err)
+	}
+	_, err = h.marks.Delivered(t.Context(), "mallory", room, 1)
+	wantCode(t, err, chat.Forbidden)
+	_, err = h.marks.Delivered(t.Context(), "bob", room+1000, 1)
+	wantCode(t, err, chat.Forbidden)
+	_, err = deliver(0)
+	wantCode(t, err, chat.Invalid)
+	_, err = deliver(-1)
+	wantCode(t, err, chat.Invalid)
+}
+
+// testConcurrentMarks moves a mark from all instances at once: it ends at the highest, and comes to each place once.
+func testConcurrentMarks(t *testing.T, h *house) {
+	const messages = 40
+	room := h.room("alice", "bob")
+	for i := range messages {
+		h.say(room, "alice", number("m", i))
+	}
+	var writers sync.WaitGroup
+	for range h.features.Replicas {
+		store := h.open()
+		defer store.Close()
+		marks := chat.NewMarks(store, h.pub)
+		for w := range h.features.Writers {
+			writers.Go(func() {
+				for seq := int64(w%3 + 1); seq <= messages; seq += 3 {
+					if _, err := marks.Delivered(t.Context(), "bob", room, seq); err != nil {
+						t.Errorf("deliver %d: %v", seq, err)
+					}
+				}
+			})
+		}
+	}
+	writers.Wait()
+	seen := make(map[int64]bool)
+	for _, e := range h.pub.Events() {
+		if e.Kind == chat.KindDelivered && seen[e.Mark] {
+			t.Errorf("DELIVERED %d is published twice: the mark moved there once", e.Mark)
+		}
+		seen[e.Mark] = true
+	}
+	member, err := h.store.Member(t.Context(), room, "bob")
+	if err != nil || member.LastDelivered != messages {
+		t.Errorf("bob is %+v, error %v; want delivered %d", member, err, messages)
+	}
+}
