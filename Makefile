@@ -8,7 +8,7 @@ BIN     := $(CURDIR)/.bin
 TOOLS   := $(BIN)/.installed
 export PATH := $(BIN):$(PATH)
 
-# Arguments for the programs behind the targets: make run ARGS="--gateway-addrs 127.0.0.1:8000,127.0.0.1:8001"
+# Arguments for the programs behind the targets: make run ARGS="--gateways 127.0.0.1:8000,127.0.0.1:8001"
 ARGS ?=
 # Which tests, benchmarks and fuzz targets: make test RUN=TestResume, make bench-go BENCH=FanOut
 RUN      ?=
@@ -23,7 +23,7 @@ help: ## Print every target
 
 .PHONY: run
 run: ## Run everything in one process: two gateways, chatsvc, embedded NATS, Redis and SQLite (ARGS="--help" lists flags)
-	@go run ./deploy/cmd/allinone $(ARGS)
+	@mkdir -p $(BIN) && go build -o $(BIN)/allinone ./deploy/cmd/allinone && exec $(BIN)/allinone $(ARGS)
 
 .PHONY: up
 up: ## Run the whole system with docker compose (SCALE="--scale gateway=3 --scale chatsvc=2"); needs a .env, see deploy/README.md
