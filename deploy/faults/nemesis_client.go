@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
 const (
-	plazaMembers = 100      // clients that follow the big room while somebody is slow in it
-	slowBody     = 12 << 10 // bytes of a message there; the limit of a content is 16 KiB
-	slowEvery    = 40 * time.Millisecond
+	plazaMembers = 20               // clients that follow the big room while somebody is slow in it
+	slowSenders  = 8                // of these, at once
+	slowBody     = 12 << 10         // bytes of a message there; the limit of a content is 16 KiB
 	slowLimit    = 20 * time.Second // for the slow client to be closed
 	slowKernel   = 16 << 10         // its kernel's receive buffer
 )
@@ -67,12 +68,12 @@ func slowConsumer(ctx context.Context, n *nemesis) (verdict, error) {
 	return func(f *facts) (string, bool) {
 		others := f.dropped(w, slow)
 		return fmt.Sprintf("closed %t within %s of its silence (codes %v), then caught up; %d sockets of others dropped",
-			closed, seconds(w.to-w.from), codes, others), closed && others == 0
+			closed, seconds(w.to-w.from), codes, others), closed && others == 0 && w.to-w.from <= 10*time.Second
 	}, nil
 }
 
-// flood has others talk in the plaza until the lazy client was closed, or the limit. It returns whether it was, and
-// the newest seq.
+// flood has others talk in the plaza, some at a time, until the lazy client was closed, or the limit. It returns
+// whether it was, and the newest seq.
 func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (closed bool, last int64, err error) {
 	before, err := n.slowConsumers(ctx)
 	if err != nil {
@@ -80,11 +81,11 @@ func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (cl
 	}
 	body := strings.Repeat("all the same ", slowBody/13)
 	for began := time.Now(); time.Since(began) < slowLimit; {
-		receipt, err := others[n.random.IntN(len(others))].Send(ctx, n.crowd.plaza, body)
+		newest, err := sayTogether(ctx, n.crowd.plaza, body, others[:min(slowSenders, len(others))])
 		if err != nil {
 			return false, 0, err
 		}
-		last = receipt.Seq
+		last = max(last, newest)
 		now, err := n.slowConsumers(ctx)
 		if err != nil {
 			return false, 0, err
@@ -93,11 +94,25 @@ func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (cl
 			n.say("%s was closed", lazy.User())
 			return true, last, nil
 		}
-		if !pause(ctx, slowEvery) {
-			return false, 0, ctx.Err()
-		}
 	}
 	return false, last, nil
+}
+
+// sayTogether has each of the clients send the same few times, all at once, and returns the newest seq.
+func sayTogether(ctx context.Context, room int64, body string, clients []*Client) (int64, error) {
+	const times = 5
+	last, failed := make([]int64, len(clients)), make([]error, len(clients))
+	var sending sync.WaitGroup
+	for i, c := range clients {
+		sending.Go(func() {
+			for range times {
+				receipt, err := c.Send(ctx, room, body)
+				last[i], failed[i] = max(last[i], receipt.Seq), errors.Join(failed[i], err)
+			}
+		})
+	}
+	sending.Wait()
+	return slices.Max(last), errors.Join(failed...)
 }
 
 // slowConsumers is how many sessions all gateways have closed because they did not read.

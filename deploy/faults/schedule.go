@@ -36,7 +36,7 @@ var faults = []fault{
 	{6, "NATS drops: queues overflow", "complete <= 2 s after the flood", fixed(8 * time.Second), natsDrops},
 	{7, "PostgreSQL crashes", "0 sockets dropped, answers <= 5 s, first acknowledgement <= 5 s",
 		func(p pace) time.Duration { return time.Duration(p.crashes) * (p.sqlDown + 4*time.Second) }, crashSQL},
-	{12, "slow consumer in a big room", "closed <= 20 s, others keep their sockets", fixed(10 * time.Second), slowConsumer},
+	{12, "slow consumer in a big room", "closed <= 10 s, others keep their sockets", fixed(10 * time.Second), slowConsumer},
 	{15, "rolling restart (SIGTERM)", "0 failed sends, one announced reconnect for each gateway",
 		fixed(30 * time.Second), rollingRestart},
 	{18, "each send three times, by two gateways", "one row, one broadcast, receipts name the same", func(p pace) time.Duration {
