@@ -7,10 +7,10 @@ type crowd struct {
 	mu     sync.Mutex
 	inside int
 	closed bool
-	empty  chan struct{} // closed once the crowd is closed and nobody is inside
+	gone   chan struct{} // closed once the crowd is closed and nobody is inside
 }
 
-func newCrowd() *crowd { return &crowd{empty: make(chan struct{})} }
+func newCrowd() *crowd { return &crowd{gone: make(chan struct{})} }
 
 // enter lets a session in; false once the crowd is closed. Whoever is in leaves once.
 func (c *crowd) enter() bool {
@@ -28,17 +28,29 @@ func (c *crowd) leave() {
 	defer c.mu.Unlock()
 	c.inside--
 	if c.closed && c.inside == 0 {
-		close(c.empty)
+		close(c.gone)
 	}
 }
 
-// close lets nobody in any more and returns a channel that ends when all have left. It is called once.
-func (c *crowd) close() <-chan struct{} {
+// close lets nobody in any more. It is called once.
+func (c *crowd) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
 	if c.inside == 0 {
-		close(c.empty)
+		close(c.gone)
 	}
-	return c.empty
+}
+
+func (c *crowd) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// size is how many are inside.
+func (c *crowd) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inside
 }

@@ -30,7 +30,6 @@ import (
 	"github.com/fliliy/chat/gateway/internal/relay"
 	"github.com/fliliy/chat/gateway/internal/rest"
 	"github.com/fliliy/chat/gateway/internal/session"
-	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 	"github.com/fliliy/chat/gateway/web"
 )
@@ -64,7 +63,8 @@ type Gateway struct {
 
 	sessions *session.Factory
 	crowd    *crowd
-	drain    context.CancelFunc // tells all sessions to go
+	dismiss  context.CancelFunc // tells all sessions to go
+	draining sync.Once
 	ready    chan struct{}
 }
 
@@ -136,7 +136,10 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 		Logger: g.logger, Commands: counts.RelayCommands, InFlight: counts.RelayInFlight,
 	})
 	g.fanin = fanin.New(g.nats, fanin.Options{Logger: g.logger, Metrics: counts})
-	g.hub = hub.New(hub.Options{Interest: g.fanin, Logs: g.relay, Logger: g.logger, Metrics: counts})
+	g.hub = hub.New(hub.Options{
+		Interest: g.fanin, Logs: g.relay, Logger: g.logger, Metrics: counts,
+		Tuning: hub.Tuning{RecentBytes: g.cfg.Limits.RecentBytes},
+	})
 	g.presence = presence.New(g.redis, presence.Options{Logger: g.logger})
 
 	limits := session.DefaultConfig()
@@ -145,6 +148,7 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 	limits.Limits.MaxBody = g.cfg.Limits.BodyBytes
 	limits.Subscriptions = g.cfg.Limits.Subscriptions
 	limits.SendQueue = g.cfg.Limits.SendQueueBytes
+	limits.DrainSpread = drainSpread(g.cfg.Limits.DrainTime)
 	g.sessions = session.New(limits, session.Deps{
 		Hub: g.hub, Relay: g.relay, Presence: g.presence, Auth: verifier, Metrics: counts, Logger: g.logger,
 	})
@@ -152,8 +156,8 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 
 // openDoor makes the public and the admin server and listens on both.
 func (g *Gateway) openDoor(o *options, verifier *auth.Verifier, scrape http.Handler) (*edge.Server, error) {
-	ctx, drain := context.WithCancel(context.Background())
-	g.drain = drain
+	ctx, dismiss := context.WithCancel(context.Background())
+	g.dismiss = dismiss
 	sockets := ws.Handler(ws.Options{
 		Origins: g.cfg.Origins,
 		Verify:  verifier.Verify,
@@ -169,28 +173,24 @@ func (g *Gateway) openDoor(o *options, verifier *auth.Verifier, scrape http.Hand
 	door := edge.New(edge.Options{
 		Addr: g.cfg.Addr, AddrSetting: config.Prefix + "ADDR",
 		AdminAddr: g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
-		WS: sockets, REST: api, Web: web.Handler(), Metrics: scrape,
-		Checks: g.checks(), Logger: g.logger,
+		WS: g.whileOpen(sockets), REST: api, Web: web.Handler(), Metrics: scrape,
+		Checks: g.checks(), SoftChecks: g.softChecks(), Logger: g.logger,
+		Drain: g.Drain, Sessions: g.crowd.size,
 	})
 	return door, door.Listen(ctx)
 }
 
-// checks are what this gateway cannot serve without. Redis is none of them: without presence people still chat.
+// softChecks are what this gateway can serve without: people still chat without presence.
+func (g *Gateway) softChecks() []edge.Check {
+	return []edge.Check{{Name: "redis", Ready: func(context.Context) error { return g.presence.Ready() }}}
+}
+
+// checks are what this gateway cannot serve without.
 func (g *Gateway) checks() []edge.Check {
 	return []edge.Check{
 		{Name: "chatsvc", Ready: func(context.Context) error { return g.relay.Ready() }},
 		{Name: "nats", Ready: g.fanin.Ready},
 	}
-}
-
-// serve runs one connection to its end.
-func (g *Gateway) serve(ctx context.Context, conn *ws.Conn, h ws.Handshake) {
-	if !g.crowd.enter() {
-		_ = conn.Close(transport.CloseServiceRestart, "this node is leaving: connect again") // a peer that is gone need not be told
-		return
-	}
-	defer g.crowd.leave()
-	g.sessions.Serve(ctx, conn, h.User, h.Expires)
 }
 
 // Addr is where the public server listens.
@@ -202,12 +202,12 @@ func (g *Gateway) AdminAddr() string { return g.edge.AdminAddr() }
 // Ready is closed once the gateway serves and has reached chatsvc and NATS for the first time.
 func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
-// Run serves until ctx ends, then drains: it accepts nothing more, asks all sessions to go, waits for them up to the
-// configured drain time, and stops the parts behind them. It is called once.
+// Run serves until ctx ends, then drains (see Drain), waits for the last session up to the configured times, and stops
+// the servers and the parts behind them. It is called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	var running sync.WaitGroup
 	for name, run := range map[string]func(context.Context) error{
 		"relay":    g.relay.Run,
@@ -223,20 +223,26 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	running.Go(func() { g.awaitReady(parts) })
 
-	serving, stopServing := context.WithCancel(ctx)
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	running.Go(func() {
+		if err := g.edge.Run(serving); err != nil {
+			failed <- err
+		}
+	})
 	var failure error
-	served := make(chan error, 1)
-	go func() { served <- g.edge.Run(serving) }()
 	select {
 	case failure = <-failed:
-		stopServing()
-		failure = errors.Join(failure, <-served)
-	case failure = <-served: // nil when ctx has ended
+	case <-ctx.Done():
 	}
 	g.empty()
+	stopServing()
 	stopParts()
 	running.Wait()
+	close(failed)
+	for err := range failed { // while stopping
+		failure = errors.Join(failure, err)
+	}
 	return errors.Join(failure, g.hangUp())
 }
 
@@ -259,17 +265,4 @@ func (g *Gateway) awaitReady(ctx context.Context) {
 		}
 	}
 	close(g.ready)
-}
-
-// empty asks all sessions to go and waits for them, but no longer than the drain time.
-func (g *Gateway) empty() {
-	gone := g.crowd.close()
-	g.drain()
-	limit := time.NewTimer(g.cfg.Limits.DrainTime)
-	defer limit.Stop()
-	select {
-	case <-gone:
-	case <-limit.C:
-		g.logger.Warn("sessions are cut: the drain time is over", "drain_time", g.cfg.Limits.DrainTime)
-	}
 }

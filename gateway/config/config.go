@@ -61,7 +61,9 @@ type Limits struct {
 	SendQueueBytes int           `env:"SEND_QUEUE_BYTES"` // of one session; a client that lets it fill is closed with 1013
 	Subscriptions  int           `env:"SUBSCRIPTIONS"`    // of one session
 	HeartBeat      time.Duration `env:"HEART_BEAT"`       // what the server offers and wants; 0: none
-	DrainTime      time.Duration `env:"DRAIN_TIME"`       // how long a stopping gateway waits for its sessions to go
+	DrainTime      time.Duration `env:"DRAIN_TIME"`       // within which a leaving gateway closes its sessions, one by one
+	DrainGrace     time.Duration `env:"DRAIN_GRACE"`      // before that, for load balancers to see that it is not ready
+	RecentBytes    int           `env:"RECENT_BYTES"`     // of the newest events, kept for clients that come back
 }
 
 // Log is what is logged, to standard error.
@@ -81,7 +83,8 @@ func Default() Config {
 		JWT:           JWT{Claim: "sub", Leeway: 5 * time.Second},
 		Limits: Limits{
 			BodyBytes: 64 << 10, SendQueueBytes: 512 << 10, Subscriptions: 128,
-			HeartBeat: 10 * time.Second, DrainTime: 10 * time.Second,
+			HeartBeat: 10 * time.Second, DrainTime: 10 * time.Second, DrainGrace: 2 * time.Second,
+			RecentBytes: 64 << 20,
 		},
 		Log: Log{Format: "json"},
 	}

@@ -35,13 +35,15 @@ func TestDefaultNeedsOnlyASecret(t *testing.T) {
 func TestLoadReadsTheEnvironment(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.LoadFrom(map[string]string{
-		"FLILIY_GATEWAY_ADDR":             "0.0.0.0:80",
-		"FLILIY_GATEWAY_ADMIN_ADDR":       "",
-		"FLILIY_GATEWAY_NATS_URL":         "nats://a:1,nats://b:2",
-		"FLILIY_GATEWAY_ORIGINS":          "https://shop.example,https://m.shop.example",
-		"FLILIY_GATEWAY_JWT_SECRET":       secret,
-		"FLILIY_GATEWAY_LOG_LEVEL":        "warn",
-		"FLILIY_GATEWAY_LIMIT_HEART_BEAT": "20s",
+		"FLILIY_GATEWAY_ADDR":               "0.0.0.0:80",
+		"FLILIY_GATEWAY_ADMIN_ADDR":         "",
+		"FLILIY_GATEWAY_NATS_URL":           "nats://a:1,nats://b:2",
+		"FLILIY_GATEWAY_ORIGINS":            "https://shop.example,https://m.shop.example",
+		"FLILIY_GATEWAY_JWT_SECRET":         secret,
+		"FLILIY_GATEWAY_LOG_LEVEL":          "warn",
+		"FLILIY_GATEWAY_LIMIT_HEART_BEAT":   "20s",
+		"FLILIY_GATEWAY_LIMIT_DRAIN_GRACE":  "0s",
+		"FLILIY_GATEWAY_LIMIT_RECENT_BYTES": "1048576",
 	})
 	if err != nil {
 		t.Fatalf("LoadFrom: %v", err)
@@ -50,6 +52,7 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 	want.Addr, want.AdminAddr, want.NATS.URL = "0.0.0.0:80", "", "nats://a:1,nats://b:2"
 	want.Origins = []string{"https://shop.example", "https://m.shop.example"}
 	want.Log.Level, want.Limits.HeartBeat = slog.LevelWarn, 20*time.Second
+	want.Limits.DrainGrace, want.Limits.RecentBytes = 0, 1<<20
 	if diff := cmp.Diff(want, cfg); diff != "" {
 		t.Errorf("LoadFrom (-want +got):\n%s", diff)
 	}
@@ -77,7 +80,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 	cfg.RedisURL = "http://:hunter2@redis"
 	cfg.JWT = config.JWT{Secret: "short-secret", Leeway: -1}
 	cfg.Origins = []string{"*", "https://a.example/", "shop.example"}
-	cfg.Limits = config.Limits{BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1}
+	cfg.Limits = config.Limits{BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1}
 	cfg.Log.Format = "xml"
 	err := cfg.Validate()
 	if err == nil {
@@ -86,7 +89,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 	for _, variable := range []string{
 		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "NATS_URL", "REDIS_URL", "JWT_SECRET", "JWT_USER_CLAIM", "JWT_LEEWAY",
 		"ORIGINS", "LIMIT_BODY_BYTES", "LIMIT_SEND_QUEUE_BYTES", "LIMIT_SUBSCRIPTIONS", "LIMIT_HEART_BEAT",
-		"LIMIT_DRAIN_TIME", "LOG_FORMAT",
+		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",
 	} {
 		if !strings.Contains(err.Error(), "FLILIY_GATEWAY_"+variable+":") {
 			t.Errorf("the error does not name %s:\n%v", variable, err)

@@ -70,6 +70,10 @@ func (l *Limits) validate(fault func(variable, format string, args ...any)) {
 	if l.HeartBeat != 0 && (l.HeartBeat < time.Second || l.HeartBeat > 10*time.Minute) {
 		fault("LIMIT_HEART_BEAT", "%v is neither 0 nor between 1s and 10m", l.HeartBeat)
 	}
+	between("LIMIT_RECENT_BYTES", l.RecentBytes, 1<<20, 16<<30)
+	if l.DrainGrace < 0 || l.DrainGrace > time.Minute {
+		fault("LIMIT_DRAIN_GRACE", "%v is not between 0 and 1m", l.DrainGrace)
+	}
 	if l.DrainTime < 0 || l.DrainTime > 10*time.Minute {
 		fault("LIMIT_DRAIN_TIME", "%v is not between 0 and 10m", l.DrainTime)
 	}

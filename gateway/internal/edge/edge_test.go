@@ -67,10 +67,15 @@ func get(t *testing.T, addr, path string) (status int, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answer(t, req)
+}
+
+func answer(t *testing.T, req *http.Request) (status int, body string) {
+	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 	resp, err := client.Do(req)
 	if err != nil {
-		t.Fatalf("GET %s: %v", path, err)
+		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
 	}
 	defer resp.Body.Close()
 	p, err := io.ReadAll(resp.Body)
@@ -113,6 +118,7 @@ func TestRoutes(t *testing.T) {
 		{r.AdminAddr(), "/debug/pprof/goroutine", 200, ""},
 		{r.AdminAddr(), "/healthz", 200, ""},
 		{r.AdminAddr(), "/readyz", 200, ""},
+		{r.AdminAddr(), "/drain", 405, ""},
 		{r.AdminAddr(), "/ws", 404, ""},
 		{r.AdminAddr(), "/api/v1/chat-rooms", 404, ""},
 		{r.AdminAddr(), "/", 404, ""},
@@ -172,6 +178,70 @@ func TestReadiness(t *testing.T) {
 }
 
 // A check that waits is ended by its context.
+// What can be done without is shown to operators, and does not make the gateway unready.
+func TestDegraded(t *testing.T) {
+	t.Parallel()
+	r := start(t, edge.Options{SoftChecks: []edge.Check{
+		{Name: "redis", Ready: func(context.Context) error { return errors.New("connection refused") }},
+		{Name: "other", Ready: func(context.Context) error { return nil }},
+	}})
+	for _, c := range []struct{ addr, want string }{
+		{r.AdminAddr(), `{"ready":true,"degraded":[{"name":"redis","reason":"connection refused"}]}`},
+		{r.Addr(), `{"ready":true}`},
+	} {
+		if status, body := get(t, c.addr, "/readyz"); status != 200 || strings.TrimSpace(body) != c.want {
+			t.Errorf("readyz = %d %s, want 200 %s", status, body, c.want)
+		}
+	}
+}
+
+func TestDrainOnRequest(t *testing.T) {
+	t.Parallel()
+	var r *running
+	began := 0
+	r = start(t, edge.Options{
+		Drain:    func() { began++; r.Drain() },
+		Sessions: func() int { return 12 },
+		Web:      name("web"),
+	})
+	post := func(addr, origin string) (status int, body string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/drain", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if origin != "" {
+			req.Header.Set("Origin", origin)
+		}
+		return answer(t, req)
+	}
+	if status, _ := post(r.Addr(), ""); status == 202 || began != 0 {
+		t.Errorf("the public can drain: %d", status)
+	}
+	if status, _ := post(r.AdminAddr(), "https://evil.example"); status != 403 || began != 0 {
+		t.Errorf("a page in an operator's browser can drain: %d", status)
+	}
+	if status, _ := get(t, r.AdminAddr(), "/drain"); status != 405 || began != 0 {
+		t.Errorf("GET /drain = %d, want 405", status)
+	}
+	const draining = `"failing":[{"name":"draining","reason":"this gateway takes no new clients and asks its own to go"}]`
+	for n := range 2 {
+		want := `{"ready":false,` + draining + `,"sessions":12}`
+		if status, body := post(r.AdminAddr(), ""); status != 202 || strings.TrimSpace(body) != want || began != n+1 {
+			t.Errorf("POST /drain = %d %s, want 202 %s", status, body, want)
+		}
+	}
+	if status, body := get(t, r.AdminAddr(), "/readyz"); status != 503 || !strings.Contains(body, `"sessions":12`) {
+		t.Errorf("readyz of the admin server = %d %s, want 503 and the sessions left", status, body)
+	}
+	want := `{"ready":false,"failing":[{"name":"draining"}]}`
+	if status, body := get(t, r.Addr(), "/readyz"); status != 503 || strings.TrimSpace(body) != want {
+		t.Errorf("public readyz = %d %s, want 503 %s", status, body, want)
+	}
+	if status, _ := get(t, r.Addr(), "/"); status != 200 {
+		t.Errorf("a draining server answers %d to other requests", status)
+	}
+}
+
 func TestReadinessOfAHangingCheck(t *testing.T) {
 	t.Parallel()
 	r := start(t, edge.Options{Checks: []edge.Check{{Name: "slow", Ready: func(ctx context.Context) error {

@@ -13,7 +13,7 @@ import (
 // checkTimeout bounds all readiness checks together.
 const checkTimeout = 2 * time.Second
 
-// Check is one thing this gateway cannot serve without.
+// Check is one thing this gateway needs.
 type Check struct {
 	Name string // a short word for operators: "nats", "chatsvc"
 	// Ready returns an error while the thing is not there. It may be called often, by several goroutines, and must
@@ -40,31 +40,55 @@ type failure struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// readiness is what readyz answers.
+type readiness struct {
+	Ready    bool      `json:"ready"`
+	Failing  []failure `json:"failing,omitempty"`
+	Degraded []failure `json:"degraded,omitempty"` // for operators: what is missed, and can be done without
+	Sessions *int      `json:"sessions,omitempty"` // for operators, while draining: how many are still here
+}
+
 // readyz answers 200 {"ready":true}, or 503 {"ready":false,"failing":[{"name":…}]}.
 func (s *Server) readyz(d detail) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		failing := s.failing(r.Context())
-		if d == namesOnly {
-			for i := range failing {
-				failing[i].Reason = ""
-			}
-		}
 		status := http.StatusOK
-		if len(failing) > 0 {
+		answer := s.readiness(r.Context(), d)
+		if !answer.Ready {
 			status = http.StatusServiceUnavailable
 		}
-		writeJSON(w, status, struct {
-			Ready   bool      `json:"ready"`
-			Failing []failure `json:"failing,omitempty"`
-		}{len(failing) == 0, failing})
+		writeJSON(w, status, answer)
 	}
 }
 
-// failing runs all checks at once and lists those that fail, by name; draining fails without asking them.
-func (s *Server) failing(ctx context.Context) []failure {
+func (s *Server) readiness(ctx context.Context, d detail) (r readiness) {
 	if s.draining.Load() {
-		return []failure{{Name: "draining", Reason: "this gateway is shutting down"}}
+		r.Failing = []failure{{Name: "draining", Reason: "this gateway takes no new clients and asks its own to go"}}
+		if d == withReasons && s.opts.Sessions != nil {
+			sessions := s.opts.Sessions()
+			r.Sessions = &sessions
+		}
+	} else {
+		r.Failing = failing(ctx, s.opts.Checks)
+		r.Ready = len(r.Failing) == 0
 	}
+	if d == withReasons {
+		r.Degraded = failing(ctx, s.opts.SoftChecks)
+		return r
+	}
+	for i := range r.Failing {
+		r.Failing[i].Reason = ""
+	}
+	return r
+}
+
+// drain begins to drain, and says how far that is. It can be called again.
+func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
+	s.opts.Drain()
+	writeJSON(w, http.StatusAccepted, s.readiness(r.Context(), withReasons))
+}
+
+// failing runs checks at once and lists those that fail, by name.
+func failing(ctx context.Context, checks []Check) []failure {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var (
@@ -72,7 +96,7 @@ func (s *Server) failing(ctx context.Context) []failure {
 		mu      sync.Mutex
 		failing []failure
 	)
-	for _, check := range s.opts.Checks {
+	for _, check := range checks {
 		wg.Go(func() {
 			if err := check.Ready(ctx); err != nil {
 				mu.Lock()

@@ -38,12 +38,21 @@ func (s *Server) adminRoutes() http.Handler {
 		{"GET /metrics", s.opts.Metrics},
 		{"GET /healthz", http.HandlerFunc(alive)},
 		{"GET /readyz", s.readyz(withReasons)},
+		{"POST /drain", s.drainHandler()},
 		{"GET /debug/pprof/", http.HandlerFunc(pprof.Index)},
 		{"GET /debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline)},
 		{"GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile)},
 		{"GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol)},
 		{"GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace)},
 	})
+}
+
+// drainHandler is nil where nothing can be drained. A page in the browser of an operator must not be able to call it.
+func (s *Server) drainHandler() http.Handler {
+	if s.opts.Drain == nil {
+		return nil
+	}
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.drain))
 }
 
 func mux(routes []route) http.Handler {

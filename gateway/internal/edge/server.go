@@ -37,8 +37,14 @@ type Options struct {
 	Web     http.Handler // all other paths
 	Metrics http.Handler // /metrics of the admin server
 
-	Checks []Check
-	Logger *slog.Logger // the default logger when nil
+	Checks     []Check // what this gateway cannot serve without: readiness is false while one fails
+	SoftChecks []Check // what it can serve without, if worse: shown by /readyz of the admin server, no more
+
+	// Drain begins to empty this gateway (POST /drain of the admin server), and returns at once; calls after the first
+	// do nothing. Nil: there is no such path. Sessions is how many are left; nil: not shown.
+	Drain    func()
+	Sessions func() int
+	Logger   *slog.Logger // the default logger when nil
 }
 
 // Server is the public and the admin HTTP server. Call New, Listen, Run, in this order.
