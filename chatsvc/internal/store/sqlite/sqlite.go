@@ -37,8 +37,8 @@ type Store struct {
 	reader *sql.DB
 }
 
-// Open opens the file, makes it and its folder where there is none, and brings its schema up to date. The caller
-// calls Close.
+// Open opens the file, makes it and its folder where there is none, and brings its schema up to date; several processes
+// may do so at once. The caller calls Close.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if path == "" {
 		return nil, errors.New("open store: the path of the SQLite file is empty")
@@ -57,7 +57,8 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, writer); err != nil {
+	// The first connection to a new file changes how it is kept, which like a migration is for one at a time.
+	if err := alone(ctx, path, func() error { return migrate(ctx, writer) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), writer.Close())
 	}
 	reader, err := sql.Open("sqlite", dsn(path, opts, url.Values{"_query_only": {"true"}}))

@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/fliliy/chat/chatsvc/internal/store/sqlite"
@@ -14,6 +16,28 @@ func TestStore(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a folder?#%20", "chat.db")
 		return func() storetest.Store { return open(t, path) }
 	}, storetest.Features{Replicas: 2, Writers: 4})
+}
+
+// TestStoresThatOpenANewFileTogether are as many processes that start at once.
+func TestStoresThatOpenANewFileTogether(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		path := filepath.Join(t.TempDir(), "new", "chat.db")
+		stores, failures := make([]*sqlite.Store, 6), make([]error, 6)
+		var group sync.WaitGroup
+		for i := range stores {
+			group.Go(func() { stores[i], failures[i] = sqlite.Open(t.Context(), path, sqlite.Options{}) })
+		}
+		group.Wait()
+		for _, store := range stores {
+			if store != nil {
+				store.Close()
+			}
+		}
+		if err := errors.Join(failures...); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func open(t testing.TB, path string) *sqlite.Store {
