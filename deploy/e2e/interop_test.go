@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -137,4 +138,28 @@ func runNode(t *testing.T, script string, orders, report any) {
 	if err := json.Unmarshal(out, report); err != nil {
 		t.Fatalf("node %s printed no report: %v\n%s", script, err, out)
 	}
+}
+
+// TestStompjsFrames: stompjs may send frames whole, split over WebSocket messages, or as binary ones, in every version.
+func TestStompjsFrames(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, s *stage) {
+		alice := s.people(t, "alice")[0]
+		room := s.room(t, alice)
+		content := strings.Repeat("好 Ä\n", 2000)
+		var seen []struct{ Way, Version, Content, Seq string }
+		runNode(t, "frames.mjs", map[string]any{
+			"url": s.wsURL(0) + "?token=" + alice.token, "room": room, "content": content,
+		}, &seen)
+		if len(seen) != 9 {
+			t.Fatalf("%d messages came back, want 9", len(seen))
+		}
+		for i, got := range seen {
+			if want := []string{"1.0", "1.1", "1.2"}[i/3]; got.Version != want || got.Seq != strconv.Itoa(i+1) {
+				t.Errorf("%s: version %s, seq %s; want %s and %d", got.Way, got.Version, got.Seq, want, i+1)
+			}
+			if got.Content != content {
+				t.Errorf("%s in %s: %d bytes came back changed, %d were sent", got.Way, got.Version, len(got.Content), len(content))
+			}
+		}
+	})
 }
