@@ -1,70 +1,11 @@
 package faults
 
 import (
-	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
-	"github.com/fliliy/chat/proto/identity"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"golang.org/x/net/dns/dnsmessage"
 )
-
-func TestClusterComesUpSurvivesAKillAndGoes(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	c, err := startCluster(t.Context(), folder, 2, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopped := false
-	t.Cleanup(func() {
-		if !stopped {
-			_ = c.stop()
-		}
-	})
-	for _, g := range c.gateways {
-		if !g.ready(t.Context()) {
-			t.Errorf("%s is not ready", g.name)
-		}
-	}
-	for _, r := range c.replicas {
-		conn, err := grpc.NewClient(r.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = chatv1.NewChatServiceClient(conn).ListRooms(
-			identity.WithUser(context.WithoutCancel(t.Context()), "alice"), &chatv1.ListRoomsRequest{})
-		if err != nil {
-			t.Errorf("%s: %v", r.name, err)
-		}
-		_ = conn.Close()
-	}
-	c.gateways[0].kill()
-	if c.gateways[0].ready(t.Context()) {
-		t.Error("a killed gateway is ready")
-	}
-	if err := c.gateways[0].restart(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if n, err := c.gateways[0].metric(t.Context(), "go_goroutines"); err != nil || n < 1 {
-		t.Errorf("metric: %v, %v", n, err)
-	}
-	stopped = true
-	if err := c.stop(); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	for _, name := range []string{"gateway0", "gateway1", "chatsvc0", "chatsvc1", "nats-server"} {
-		if log, err := os.ReadFile(filepath.Join(folder, name+".log")); err != nil || len(log) == 0 {
-			t.Errorf("log of %s: %d bytes, %v", name, len(log), err)
-		} else if strings.Contains(string(log), "panic:") {
-			t.Errorf("%s panicked:\n%s", name, log)
-		}
-	}
-}
 
 func TestClusterRefusesSenselessSizes(t *testing.T) {
 	t.Parallel()
@@ -73,5 +14,74 @@ func TestClusterRefusesSenselessSizes(t *testing.T) {
 			_ = c.stop()
 			t.Errorf("%d gateways and %d replicas: no error", size[0], size[1])
 		}
+	}
+}
+
+func TestClustersDoNotShareAddresses(t *testing.T) {
+	t.Parallel()
+	one, err1 := claimAddresses()
+	two, err2 := claimAddresses()
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if one.ip(gatewayOctet) == two.ip(gatewayOctet) {
+		t.Errorf("two clusters at %s", one.ip(gatewayOctet))
+	}
+	if err := one.release(); err != nil {
+		t.Error(err)
+	}
+	if err := two.release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	all, err := claimAddresses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = all.release() })
+	names, err := startNames(all, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = names.close() })
+	for _, tc := range []struct {
+		name    string
+		kind    dnsmessage.Type
+		answers int
+		code    dnsmessage.RCode
+	}{
+		{"0.chatsvc.test.", dnsmessage.TypeA, 2, dnsmessage.RCodeSuccess},
+		{"1.chatsvc.test.", dnsmessage.TypeA, 2, dnsmessage.RCodeSuccess},
+		{"1.chatsvc.test.", dnsmessage.TypeAAAA, 0, dnsmessage.RCodeSuccess},
+		{"chatsvc.test.", dnsmessage.TypeA, 0, dnsmessage.RCodeNameError},
+		{"99.chatsvc.test.", dnsmessage.TypeA, 0, dnsmessage.RCodeNameError},
+		{"example.org.", dnsmessage.TypeA, 0, dnsmessage.RCodeNameError},
+	} {
+		t.Run(tc.name+tc.kind.String(), func(t *testing.T) {
+			query := dnsmessage.Message{Header: dnsmessage.Header{ID: 7}, Questions: []dnsmessage.Question{{
+				Name: dnsmessage.MustNewName(tc.name), Type: tc.kind, Class: dnsmessage.ClassINET,
+			}}}
+			packed, err := query.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			packed, err = names.answer(packed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var reply dnsmessage.Message
+			if err := reply.Unpack(packed); err != nil {
+				t.Fatal(err)
+			}
+			if reply.ID != 7 || reply.RCode != tc.code || len(reply.Answers) != tc.answers {
+				t.Errorf("reply %+v, want code %v and %d answers", reply, tc.code, tc.answers)
+			}
+		})
+	}
+	if target := names.target(1); !strings.HasPrefix(target, "dns://127.") || !strings.HasSuffix(target, "/1.chatsvc.test:9090") {
+		t.Errorf("target(1) = %s", target)
 	}
 }

@@ -179,10 +179,10 @@ func (f *facts) unannounced(w window) int {
 
 // mostReconnects is how often the worst client's connection ended in a window.
 func (f *facts) mostReconnects(w window) int {
-	count, most := map[string]int{}, 0
+	count, most := map[int]int{}, 0
 	f.endedIn(w, func(c *Connection) {
-		count[c.User]++
-		most = max(most, count[c.User])
+		count[c.Client]++
+		most = max(most, count[c.Client])
 	})
 	return most
 }
@@ -191,33 +191,33 @@ func (f *facts) mostReconnects(w window) int {
 // that was acknowledged until then.
 func (f *facts) caughtUp(gateway string, died time.Duration) []time.Duration {
 	const notice = 30 * time.Second // a death is noticed by then
-	victims := map[string]time.Duration{}
+	victims := map[int]time.Duration{}
 	for i := range f.conns {
 		c := &f.conns[i]
 		switch {
 		case c.Gateway == gateway && c.Live > 0 && c.Live < died && c.Ended >= died && c.Ended < died+notice:
-			victims[c.User] = 0
+			victims[c.Client] = 0
 		case c.Dialled >= died && c.Live > 0:
-			if live, ok := victims[c.User]; ok && live == 0 {
-				victims[c.User] = c.Live
+			if live, ok := victims[c.Client]; ok && live == 0 {
+				victims[c.Client] = c.Live
 			}
 		}
 	}
 	var took []time.Duration
-	for user, live := range victims {
+	for client, live := range victims {
 		if live > 0 {
-			took = append(took, f.completeFor(user, window{died - notice, live})-died)
+			took = append(took, f.completeFor(client, window{died - notice, live})-died)
 		}
 	}
 	return took
 }
 
-// completeFor is when a user had all that was acknowledged in a window; at least its end.
-func (f *facts) completeFor(user string, w window) time.Duration {
+// completeFor is when a client had all that was acknowledged in a window; at least its end.
+func (f *facts) completeFor(client int, w window) time.Duration {
 	done := w.to
 	for room, sessions := range f.sessions {
 		for _, a := range sessions {
-			if a.User != user {
+			if a.Client != client {
 				continue
 			}
 			for _, s := range f.byRoom[room] {
