@@ -10,6 +10,13 @@
 // actions on the other rooms is kept only by waiting for its answer.) What waits while a request is being written
 // goes into the next request: batches form by themselves under load and cost nothing without it.
 //
+// # When a stream has served its time
+//
+// The lane closes its side, waits for the answers that it is owed, and opens a new stream (Options.Life). So replicas
+// that have come since get their share, and a connection that the service wants to end is empty within its grace. A
+// replica that leaves may also end a stream itself, with UNAVAILABLE in the service's own words: what it has not
+// answered then had no effect, and goes to the next one.
+//
 // # When a stream breaks
 //
 // The lane opens a new one, which may reach another replica. Commands not yet sent simply wait. Of those sent and not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -219,6 +220,9 @@ func answering(result func(*chatv1.RelayCommand) *chatv1.RelayResult) func(strea
 	return func(s stream) error {
 		for {
 			request, err := s.Recv()
+			if errors.Is(err, io.EOF) {
+				return nil // all is answered
+			}
 			if err != nil {
 				return err
 			}

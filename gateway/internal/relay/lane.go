@@ -200,28 +200,42 @@ func (l *lane) expire(now time.Time) (stalled bool) {
 	return stalled
 }
 
-// opened notes that a stream stands.
-func (l *lane) opened() {
+// opened notes that a stream stands, and says whether none did before.
+func (l *lane) opened() (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.isUp, l.changed = true, time.Now()
-	l.silentSince = l.changed
+	l.silentSince = time.Now()
+	if l.isUp {
+		return false
+	}
+	l.isUp, l.changed = true, l.silentSince
+	return true
 }
 
-// broken notes that the stream is gone, and decides about the commands that it leaves without an answer: those that
-// can be sent again go to the front of the queue, the others end. It returns how many there were of each.
-func (l *lane) broken() (again, lost int) {
+// down notes that no stream stands.
+func (l *lane) down() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.isUp {
 		l.isUp, l.changed = false, time.Now()
 	}
+}
+
+// retire decides about the commands that a stream which is gone leaves without an answer: those that can be sent again
+// go to the front of the queue, the others end. After an end in good order all can. It returns how many there were of
+// each.
+func (l *lane) retire(inOrder bool) (again, lost int) {
+	l.mu.Lock()
 	l.firstID += uint64(l.flight.len()) //nolint:gosec // a length
 	unanswered := l.flight.drain()
 	l.mu.Unlock()
 
 	var repeat, unknown []*command
 	for _, c := range unanswered {
-		if c.sends < maxSends && repeatable(&c.message) {
+		if inOrder {
+			c.sends-- // nobody has looked at it
+		}
+		if inOrder || c.sends < maxSends && repeatable(&c.message) {
 			repeat = append(repeat, c)
 		} else {
 			unknown = append(unknown, c)

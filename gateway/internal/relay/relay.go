@@ -34,6 +34,10 @@ type Options struct {
 	// Timeout is how long a command waits for its answer, and a call on a log for its result; 0 is 4.5 s for commands,
 	// so that clients have their answer within 5 s, and 5 s for calls.
 	Timeout time.Duration
+	// Life is about how long a stream is used; then the lane moves on to a new one, without a command being lost, so that
+	// replicas which have come since get their share, and a connection that the service wants to end is empty in time
+	// (its grace for that is 30 s). 0 is 20 s, negative is for ever.
+	Life time.Duration
 	// Linger is how long Run goes on, once its context has ended, for answers that are still to come; 0 is 1 s.
 	Linger time.Duration
 	// Logger gets a line when streams come and go; nil is slog.Default().
@@ -49,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.QueueBytes <= 0 {
 		o.QueueBytes = 32 << 20
+	}
+	if o.Life == 0 {
+		o.Life = 20 * time.Second
 	}
 	if o.Linger <= 0 {
 		o.Linger = time.Second

@@ -84,6 +84,13 @@ func Failed(err error) *event.Error {
 	return refused
 }
 
+// Told says whether an error carries a refusal of the chat service itself with this code, not one of gRPC or of
+// something in between.
+func Told(err error, code event.Code) bool {
+	said, told := told(status.Convert(err))
+	return told && said == code
+}
+
 // told looks for the contract's reason in a status, with or without the enum's prefix.
 func told(st *status.Status) (event.Code, bool) {
 	for _, detail := range st.Details() {
