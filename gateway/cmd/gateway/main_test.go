@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/fliliy/chat/gateway/config"
+)
+
+const secret = "0123456789abcdef0123456789abcdef"
+
+// command runs one command as main does, with FLILIY_GATEWAY_ variables and none of the caller's.
+func command(t *testing.T, environment map[string]string, args ...string) (out string, err error) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, config.Prefix) {
+			t.Setenv(name, "")
+		}
+	}
+	for name, value := range environment {
+		t.Setenv(config.Prefix+name, value)
+	}
+	var buffer bytes.Buffer
+	err = run(t.Context(), args, &buffer)
+	return buffer.String(), err
+}
+
+func TestCommands(t *testing.T) {
+	good := map[string]string{"JWT_SECRET": secret}
+	bad := map[string]string{"JWT_SECRET": "short-secret", "LIMIT_DRAIN_TIME": "-1s"}
+	for _, c := range []struct {
+		name        string
+		environment map[string]string
+		args        []string
+		out         string // part of the output
+		err         string // part of the error; "" is none
+	}{
+		{name: "none", out: "usage: gateway COMMAND", err: "want one of these commands"},
+		{name: "unknown", args: []string{"sevre"}, out: "usage: gateway COMMAND", err: `"sevre"`},
+		{name: "version needs no configuration", environment: bad, args: []string{"version"}, out: "devel"},
+		{name: "check-config", environment: good, args: []string{"check-config"}, out: "the configuration is valid"},
+		{name: "check-config of a bad one", environment: bad, args: []string{"check-config"}, err: "FLILIY_GATEWAY_JWT_SECRET"},
+		{name: "check-config names all faults", environment: bad, args: []string{"check-config"}, err: "LIMIT_DRAIN_TIME"},
+		{name: "serve with a bad one", environment: bad, args: []string{"serve"}, err: "FLILIY_GATEWAY_JWT_SECRET"},
+		{name: "gen-token", environment: good, args: []string{"gen-token", "alice", "5m"}, out: "eyJ"},
+		{name: "gen-token for nobody", environment: good, args: []string{"gen-token"}, err: "usage: gateway gen-token USER"},
+		{name: "gen-token for ever", environment: good, args: []string{"gen-token", "alice", "ever"}, err: "not a duration"},
+		{name: "gen-token of a bad user", environment: good, args: []string{"gen-token", "a\nb"}, err: "user"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := command(t, c.environment, c.args...)
+			if !strings.Contains(out, c.out) {
+				t.Errorf("output %q, want %q in it", out, c.out)
+			}
+			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("error %v, want %q in it", err, c.err)
+			}
+			for _, hidden := range []string{secret, "short-secret"} {
+				if strings.Contains(out, hidden) || err != nil && strings.Contains(err.Error(), hidden) {
+					t.Errorf("the secret is shown: %q, %v", out, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCheckHealth(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int // of /healthz; 0: nobody listens
+		err    string
+	}{
+		{name: "alive", status: http.StatusOK},
+		{name: "not well", status: http.StatusServiceUnavailable, err: "503"},
+		{name: "not there", err: "not healthy"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/healthz" {
+					t.Errorf("asked for %s", r.URL.Path)
+				}
+				w.WriteHeader(c.status)
+			}))
+			defer server.Close()
+			if c.status == 0 {
+				server.Close()
+			}
+			environment := map[string]string{"JWT_SECRET": secret, "ADDR": server.Listener.Addr().String()}
+			out, err := command(t, environment, "check-health")
+			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("error %v, want %q in it", err, c.err)
+			}
+			if (out == "healthy\n") != (c.err == "") {
+				t.Errorf("output %q", out)
+			}
+		})
+	}
+}
+
+// A gateway whose context has ended before it starts serves nothing and stops at once.
+func TestServeStops(t *testing.T) {
+	for name, value := range map[string]string{
+		"JWT_SECRET": secret, "ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "LIMIT_DRAIN_GRACE": "0s",
+		"CHATSVC_TARGET": "127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1", "NATS_URL": "nats://127.0.0.1:1",
+	} {
+		t.Setenv(config.Prefix+name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := run(ctx, []string{"serve"}, new(bytes.Buffer)); err != nil {
+		t.Errorf("serve = %v", err)
+	}
+}
