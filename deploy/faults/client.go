@@ -157,8 +157,8 @@ func (c *Client) pick(last string) string {
 	return others[c.rand.IntN(len(others))]
 }
 
-// rest waits before the next dial: as long as DRAIN said, or a random time that may grow with each failure (full
-// jitter). It says false when ctx has ended.
+// rest waits before the next dial: a random time that may grow with each failure (full jitter), and at least as long as
+// DRAIN said. It says false when ctx has ended.
 func (c *Client) rest(ctx context.Context, lost *link, failures int) bool {
 	c.mu.Lock()
 	bound := c.cfg.MinBackOff
@@ -168,7 +168,7 @@ func (c *Client) rest(ctx context.Context, lost *link, failures int) bool {
 	wait := time.Duration(c.rand.Int64N(int64(bound)))
 	c.mu.Unlock()
 	if lost != nil && lost.drained {
-		wait = lost.comeBack
+		wait = max(wait, time.Until(lost.comeBack))
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -280,6 +280,15 @@ func (c *Client) AwaitLive(ctx context.Context) error {
 	err := c.await(ctx, func() bool { return c.link != nil && c.link.isLive() })
 	if err != nil {
 		return fmt.Errorf("%s waits for its subscriptions: %w", c.cfg.User, err)
+	}
+	return nil
+}
+
+// AwaitOut waits until the client follows a room no more because a gateway said that its user is no member.
+func (c *Client) AwaitOut(ctx context.Context, room int64) error {
+	err := c.await(ctx, func() bool { f := c.rooms[room]; return f == nil || !f.wanted })
+	if err != nil {
+		return fmt.Errorf("%s waits to be put out of room %d: %w", c.cfg.User, room, err)
 	}
 	return nil
 }

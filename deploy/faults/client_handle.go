@@ -88,7 +88,8 @@ func (l *link) drain(body []byte) error {
 	if err := json.Unmarshal(body, &leaving); err != nil {
 		return &fatalError{fmt.Errorf("read a DRAIN event: %w", err)}
 	}
-	l.drained, l.comeBack = true, time.Duration(leaving.ReconnectAfterMs)*time.Millisecond
+	l.drained = true
+	l.comeBack = time.Now().Add(time.Duration(leaving.ReconnectAfterMs) * time.Millisecond)
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
 	l.client.counts.Drains++

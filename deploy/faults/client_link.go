@@ -39,8 +39,8 @@ type link struct {
 	beatOut  time.Duration // between heart-beats to the gateway; 0: never
 	beatIn   time.Duration // between those from it
 	lastIn   time.Time
-	drained  bool // a DRAIN event came, which said to come back after comeBack
-	comeBack time.Duration
+	drained  bool      // a DRAIN event came
+	comeBack time.Time // which said not to come back before
 }
 
 // reply is how a frame that asked for a receipt was answered.

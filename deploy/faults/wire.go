@@ -37,7 +37,7 @@ func parseFrame(data []byte) (f frame, rest []byte, err error) {
 		}
 	}
 	end := 0 // of the header
-	if after[0] != '\n' {
+	if !bytes.HasPrefix(after, []byte{'\n'}) {
 		if end = bytes.Index(after, []byte("\n\n")) + 1; end == 0 {
 			return frame{}, nil, fmt.Errorf("%w: %.80q", errBroken, data)
 		}
