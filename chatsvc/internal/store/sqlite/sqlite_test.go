@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/store/sqlite"
 	"github.com/fliliy/chat/chatsvc/internal/store/storetest"
@@ -40,9 +41,13 @@ func TestStoresThatOpenANewFileTogether(t *testing.T) {
 	}
 }
 
+// patience is how long a test's writer waits for another process's lock: SQLite lets waiters in by luck, not in turn, so
+// that on a busy machine one may wait for long. It asserts nothing.
+const patience = 2 * time.Minute
+
 func open(t testing.TB, path string) *sqlite.Store {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	store, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
