@@ -44,7 +44,15 @@ func Refusal(err error) *Error {
 	if refusal, ok := errors.AsType[*Error](err); ok {
 		return refusal
 	}
-	if _, doubt := errors.AsType[*InDoubt](err); doubt || errors.Is(err, ErrTransient) ||
+	if _, doubt := errors.AsType[*InDoubt](err); doubt {
+		return &Error{
+			Code: Unavailable,
+			Message: "the store did not say whether it is done: look, or try again, with the same clientMessageId if there " +
+				"is one",
+			RetryAfter: time.Second,
+		}
+	}
+	if errors.Is(err, ErrTransient) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return &Error{
 			Code:       Unavailable,
@@ -59,10 +67,11 @@ func Refusal(err error) *Error {
 // a lost connection, a time-out before the commit.
 var ErrTransient = errors.New("nothing was stored; the database may be back in a moment")
 
-// InDoubt is the error of an append whose commit was sent and never answered: it is stored whole, or not at all.
+// InDoubt is the error of a transaction whose commit was sent and never answered: it is stored whole, or not at all.
 type InDoubt struct {
-	// Settle asks the database which of the two it is, waiting for a commit that is still under way: the outcome of
-	// the append and true when it is stored; false when it is not and never will be. An error leaves the doubt.
+	// Settle, set for appends, asks the database which of the two it is, waiting for a commit that is still under way:
+	// the outcome of the append and true when it is stored; false when it is not and never will be. An error leaves
+	// the doubt.
 	Settle SettleFunc
 	Err    error
 }

@@ -76,6 +76,11 @@ func (s *Store) ChangeMembers(ctx context.Context, ask chat.MemberAsk, decide ch
 		}
 		return noteGrown(ctx, tx, outcome.Events[len(changes)-1])
 	})
+	if len(outcome.Events) > 0 {
+		err = settled(ctx, err, func(ctx context.Context) (bool, error) {
+			return s.changeIsThere(ctx, outcome.Events[0])
+		})
+	}
 	if err != nil {
 		return chat.MemberOutcome{}, err
 	}

@@ -23,9 +23,13 @@ func (s *Store) CreateRoom(ctx context.Context, ask chat.NewRoom) (chat.Room, bo
 			room, created, err = createRoom(ctx, tx, ask)
 			return err
 		})
-		if !errors.Is(err, errRoomVanished) {
-			return room, created, err
+		if errors.Is(err, errRoomVanished) {
+			continue
 		}
+		if created {
+			err = settled(ctx, err, func(ctx context.Context) (bool, error) { return s.roomIsThere(ctx, room) })
+		}
+		return room, created, err
 	}
 }
 

@@ -14,9 +14,24 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-// inTx runs do in a transaction and commits it.
+// inTx runs do in a transaction and commits it. When the commit was sent and not answered, the error is *chat.InDoubt.
 func (s *Store) inTx(ctx context.Context, do func(tx pgx.Tx) error) error {
-	return classify(pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, do))
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return classify(err)
+	}
+	if err := do(tx); err != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = tx.Rollback(last) // a connection that cannot even roll back is closed by the pool
+		return classify(err)
+	}
+	err = tx.Commit(ctx)
+	if err == nil || answered(err) || !connectionLost(err) {
+		return classify(err)
+	}
+	// Also of a connection that broke after the commit was sent, the driver says that it is safe to try again.
+	return &chat.InDoubt{Err: err}
 }
 
 // send runs a batch, in one round trip, and reads all its results.
