@@ -123,7 +123,7 @@ func (c *Client) Run(ctx context.Context) error {
 			failures++
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		}
 		var fatal *fatalError
 		if errors.As(err, &fatal) {

@@ -32,7 +32,6 @@ type link struct {
 	pending  map[string]func(reply) // by receipt id; each is called once, without mu
 	receipts int                    // asked for so far
 	subs     map[string]*follow     // by subscription id
-	live     int                    // how many of them have their RECEIPT
 	ended    bool
 
 	beat     *time.Timer
