@@ -169,9 +169,10 @@ func (s *Service) plug(store store, conn *nats.Conn, counts *metrics.Metrics) *p
 		MaxBatch: s.cfg.BatchSize, Logger: s.logger, Metrics: counts.Scribe,
 	})
 	marks := chat.NewMarks(store, publisher)
+	windows := chat.Windows{Edit: s.cfg.EditWindow, Recall: s.cfg.RecallWindow}
 	server := rpc.New(rpc.Deps{
 		Rooms:    chat.NewRooms(store, publisher),
-		Messages: chat.NewMessages(scribe, store),
+		Messages: chat.NewMessages(scribe, store).Within(windows),
 		Marks:    marks,
 		Logs:     chat.NewLogs(store, marks),
 		Inbox:    chat.NewInbox(scribe, store),

@@ -30,6 +30,9 @@ type Config struct {
 	NATS        NATS   `envPrefix:"NATS_"`
 	RPC         RPC    `envPrefix:"RPC_"`
 	Log         Log    `envPrefix:"LOG_"`
+	// EditWindow and RecallWindow are how long after a message its sender may edit and recall it; 0 is never.
+	EditWindow   time.Duration `env:"EDIT_WINDOW"`
+	RecallWindow time.Duration `env:"RECALL_WINDOW"`
 	// BatchSize is how many messages one transaction may store, 1 to 256.
 	BatchSize int `env:"BATCH_SIZE"`
 	// ShutdownTimeout is how long a stop waits for calls under way before it cuts them off.
@@ -81,6 +84,8 @@ func Default() Config {
 		NATS:            NATS{URL: "nats://127.0.0.1:4222"},
 		RPC:             RPC{CallTimeout: 10 * time.Second, MaxMessageBytes: 16 << 20},
 		Log:             Log{Level: slog.LevelInfo, Format: "json"},
+		EditWindow:      15 * time.Minute,
+		RecallWindow:    2 * time.Minute,
 		BatchSize:       256,
 		ShutdownTimeout: 10 * time.Second,
 	}

@@ -39,6 +39,8 @@ func TestLoadFromEveryVariable(t *testing.T) {
 		"FLILIY_CHATSVC_RPC_MAX_CONNECTION_AGE": "30m",
 		"FLILIY_CHATSVC_LOG_LEVEL":              "debug",
 		"FLILIY_CHATSVC_LOG_FORMAT":             "text",
+		"FLILIY_CHATSVC_EDIT_WINDOW":            "1h",
+		"FLILIY_CHATSVC_RECALL_WINDOW":          "0",
 		"FLILIY_CHATSVC_BATCH_SIZE":             "64",
 		"FLILIY_CHATSVC_SHUTDOWN_TIMEOUT":       "5s",
 		"ADDR":                                  "not ours",
@@ -52,6 +54,7 @@ func TestLoadFromEveryVariable(t *testing.T) {
 		NATS:            config.NATS{URL: "nats://a:4222,nats://b:4222", User: "chatsvc", Password: "pw"},
 		RPC:             config.RPC{CallTimeout: 3 * time.Second, MaxMessageBytes: 1 << 20, MaxConnectionAge: 30 * time.Minute},
 		Log:             config.Log{Level: slog.LevelDebug, Format: "text"},
+		EditWindow:      time.Hour,
 		BatchSize:       64,
 		ShutdownTimeout: 5 * time.Second,
 	}
@@ -73,6 +76,8 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 		"FLILIY_CHATSVC_RPC_MAX_CONNECTION_AGE": "-1s",
 		"FLILIY_CHATSVC_LOG_LEVEL":              "loud",
 		"FLILIY_CHATSVC_LOG_FORMAT":             "xml",
+		"FLILIY_CHATSVC_EDIT_WINDOW":            "-1s",
+		"FLILIY_CHATSVC_RECALL_WINDOW":          "-2m",
 		"FLILIY_CHATSVC_BATCH_SIZE":             "257",
 		"FLILIY_CHATSVC_SHUTDOWN_TIMEOUT":       "0s",
 	})
@@ -81,7 +86,7 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 	}
 	for _, variable := range []string{
 		"ADDR", "ADMIN_ADDR", "DATABASE_URL", "NATS_URL", "NATS_PASSWORD", "RPC_CALL_TIMEOUT", "RPC_MAX_MESSAGE_BYTES",
-		"RPC_MAX_CONNECTION_AGE", "LOG_LEVEL", "LOG_FORMAT", "BATCH_SIZE", "SHUTDOWN_TIMEOUT",
+		"RPC_MAX_CONNECTION_AGE", "LOG_LEVEL", "LOG_FORMAT", "EDIT_WINDOW", "RECALL_WINDOW", "BATCH_SIZE", "SHUTDOWN_TIMEOUT",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\nFLILIY_CHATSVC_"+variable+": ") {
 			t.Errorf("no line for %s in:\n%v", variable, err)

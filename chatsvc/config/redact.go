@@ -61,6 +61,8 @@ func (c Config) LogValue() slog.Value {
 		slog.String("callTimeout", c.RPC.CallTimeout.String()),
 		slog.Int("maxMessageBytes", c.RPC.MaxMessageBytes),
 		slog.String("maxConnectionAge", c.RPC.MaxConnectionAge.String()),
+		slog.String("editWindow", c.EditWindow.String()),
+		slog.String("recallWindow", c.RecallWindow.String()),
 		slog.Int("batchSize", c.BatchSize),
 		slog.String("shutdownTimeout", c.ShutdownTimeout.String()),
 		slog.String("logLevel", c.Log.Level.String()),

@@ -31,6 +31,8 @@ func (c Config) Validate() error {
 	check("RPC_MAX_MESSAGE_BYTES", within(c.RPC.MaxMessageBytes, 256<<10, 256<<20))
 	check("RPC_MAX_CONNECTION_AGE", validAge(c.RPC.MaxConnectionAge))
 	check("LOG_FORMAT", oneOf(c.Log.Format, "json", "text"))
+	check("EDIT_WINDOW", notNegative(c.EditWindow))
+	check("RECALL_WINDOW", notNegative(c.RecallWindow))
 	check("BATCH_SIZE", within(c.BatchSize, 1, 256))
 	check("SHUTDOWN_TIMEOUT", positive(c.ShutdownTimeout))
 	return errors.Join(faults...)
@@ -102,6 +104,13 @@ func together(n NATS) error {
 func positive(d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("%s is not a time to wait; want more than 0, such as 10s", d)
+	}
+	return nil
+}
+
+func notNegative(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("%s is negative; want a time such as 2m, or 0 for never", d)
 	}
 	return nil
 }

@@ -21,11 +21,13 @@ type Head struct {
 // Kind is what an event says happened; it stands in the client's JSON as "event".
 type Kind string
 
-// Kinds of events. Message, member and notification events are stored in a log and have a seq; the others are state,
-// sent live and never stored.
+// Kinds of events. Those up to notifications are stored in a log and have a seq; the others are state, sent live and
+// never stored. An edit or a recall also changes the message that is its target, where it stands.
 const (
 	KindMessage      Kind = "MESSAGE"
 	KindMember       Kind = "MEMBER"
+	KindEdited       Kind = "EDITED"
+	KindRecalled     Kind = "RECALLED"
 	KindNotification Kind = "NOTIFICATION"
 	KindRead         Kind = "READ"
 	KindDelivered    Kind = "DELIVERED"
@@ -49,13 +51,16 @@ type Event struct {
 	Seq             int64
 	Kind            Kind
 	MessageID       string          // unique: "<log id>-<seq>", or random for state events
-	UserID          string          // sender, member who changed, reader, typist, or whom a notification is for
+	UserID          string          // sender, editor, member who changed, reader, typist, or whom a notification is for
 	ClientMessageID string          // chosen by the sender; of a notification, the id its service chose
 	Type            string          // of a message or notification
 	Title, Content  string          // Title: notifications only
 	Attachment      json.RawMessage // a compact JSON object, or nil; of a notification, its data
 	Change          Change          // member events only
 	Mark            int64           // of a read or delivered event: where it stands now
+	Target          int64           // of an edit or recall: the seq of the message
+	EditedAt        time.Time       // of a message that was edited, when it was last
+	Recalled        bool            // of a message, or an edit of one: it was recalled, and its content is gone
 	At              time.Time       // by the database's clock, in microseconds; clients see milliseconds
 }
 

@@ -38,6 +38,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	switch e.Kind {
 	case KindMessage:
 		return e.appendMessage(dst)
+	case KindEdited, KindRecalled:
+		return e.appendRevision(dst)
 	case KindNotification:
 		return e.appendNotification(dst)
 	}
@@ -62,12 +64,36 @@ func (e *Event) appendMessage(dst []byte) []byte {
 	}
 	dst = appendField(dst, "senderId", e.UserID)
 	dst = appendField(dst, "type", e.Type)
+	if e.Recalled {
+		dst = append(dst, `,"recalled":true`...)
+		return appendEnd(dst, "sentAt", e.At)
+	}
 	dst = appendField(dst, "content", e.Content)
 	if len(e.Attachment) > 0 {
 		dst = append(dst, `,"attachment":`...)
 		dst = append(dst, e.Attachment...)
 	}
+	if !e.EditedAt.IsZero() {
+		dst = appendTime(dst, "editedAt", e.EditedAt)
+	}
 	return appendEnd(dst, "sentAt", e.At)
+}
+
+// appendRevision appends an edit or a recall. An edit of a message that was recalled later has no content any more.
+func (e *Event) appendRevision(dst []byte) []byte {
+	dst = append(dst, `,"targetSeq":`...)
+	dst = strconv.AppendInt(dst, e.Target, 10)
+	if e.ClientMessageID != "" {
+		dst = appendField(dst, "clientMessageId", e.ClientMessageID)
+	}
+	dst = appendField(dst, "senderId", e.UserID)
+	switch {
+	case e.Recalled:
+		dst = append(dst, `,"recalled":true`...)
+	case e.Kind == KindEdited:
+		dst = appendField(dst, "content", e.Content)
+	}
+	return appendEnd(dst, "at", e.At)
 }
 
 func (e *Event) appendNotification(dst []byte) []byte {
@@ -98,12 +124,16 @@ func appendField(dst []byte, name, value string) []byte {
 	return appendString(dst, value)
 }
 
-func appendEnd(dst []byte, name string, at time.Time) []byte {
+func appendTime(dst []byte, name string, at time.Time) []byte {
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
 	dst = append(dst, '"', ':', '"')
 	dst = at.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-	return append(dst, '"', '}')
+	return append(dst, '"')
+}
+
+func appendEnd(dst []byte, name string, at time.Time) []byte {
+	return append(appendTime(dst, name, at), '}')
 }
 
 const hexDigits = "0123456789abcdef"

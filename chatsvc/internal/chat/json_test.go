@@ -38,10 +38,34 @@ func TestEventJSON(t *testing.T) {
 	}
 	named := note
 	named.ClientMessageID, named.Attachment = "n-1", json.RawMessage(`{"o":7}`)
+	edited, recalled := full, full
+	edited.EditedAt = at.Add(time.Minute)
+	recalled.EditedAt, recalled.Recalled, recalled.Content, recalled.Attachment = at, true, "", nil
+	edit := chat.Event{
+		Log: chat.LogRef{Room: 42}, LogID: 42, Seq: 9, Kind: chat.KindEdited, MessageID: "42-9", UserID: "alice",
+		Target: 7, Content: "您好", At: at,
+	}
+	namedEdit, goneEdit, recall := edit, edit, edit
+	namedEdit.ClientMessageID = "c-2"
+	goneEdit.Recalled, goneEdit.Content = true, ""
+	recall.Kind, recall.Content = chat.KindRecalled, ""
 	cases := map[string]struct {
 		event chat.Event
 		want  string
 	}{
+		"message that was edited": {edited, `{"event":"MESSAGE","chatRoomId":"42","seq":7,"messageId":"42-7",` +
+			`"clientMessageId":"c-1","senderId":"alice","type":"TEXT","content":"你好","attachment":{"url":"x","w":1},` +
+			`"editedAt":"2026-11-23T05:15:00.123Z","sentAt":"2026-11-23T05:14:00.123Z"}`},
+		"message that was recalled": {recalled, `{"event":"MESSAGE","chatRoomId":"42","seq":7,"messageId":"42-7",` +
+			`"clientMessageId":"c-1","senderId":"alice","type":"TEXT","recalled":true,"sentAt":"2026-11-23T05:14:00.123Z"}`},
+		"edit": {edit, `{"event":"EDITED","chatRoomId":"42","seq":9,"targetSeq":7,"senderId":"alice","content":"您好",` +
+			`"at":"2026-11-23T05:14:00.123Z"}`},
+		"edit with clientMessageId": {namedEdit, `{"event":"EDITED","chatRoomId":"42","seq":9,"targetSeq":7,` +
+			`"clientMessageId":"c-2","senderId":"alice","content":"您好","at":"2026-11-23T05:14:00.123Z"}`},
+		"edit of what was recalled": {goneEdit, `{"event":"EDITED","chatRoomId":"42","seq":9,"targetSeq":7,` +
+			`"senderId":"alice","recalled":true,"at":"2026-11-23T05:14:00.123Z"}`},
+		"recall": {recall, `{"event":"RECALLED","chatRoomId":"42","seq":9,"targetSeq":7,"senderId":"alice",` +
+			`"at":"2026-11-23T05:14:00.123Z"}`},
 		"message": {message(), `{"event":"MESSAGE","chatRoomId":"42","seq":7,"messageId":"42-7","senderId":"alice",` +
 			`"type":"TEXT","content":"你好","sentAt":"2026-11-23T05:14:00.123Z"}`},
 		"message with everything": {full, `{"event":"MESSAGE","chatRoomId":"42","seq":7,"messageId":"42-7",` +

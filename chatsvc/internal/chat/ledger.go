@@ -31,6 +31,9 @@ type Ledger struct {
 	roles  map[roomUser]Role
 	stored map[clientKey]int64
 	result Appended
+
+	targets map[logPlace]*target // nil while there are none
+	changes []change             // of the unit that is being judged
 }
 
 type ledgerLog struct {
@@ -92,6 +95,7 @@ func (l *Ledger) Judge(units [][]Draft) Appended {
 	for _, unit := range units {
 		from := len(stored)
 		first := len(l.result.Events)
+		l.changes = l.changes[:0]
 		refusal := (*Error)(nil)
 		for i := range unit {
 			var one Stored
@@ -126,11 +130,24 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 			return Stored{MessageID: MessageID(head.id, seq), Seq: seq, Duplicate: true}, nil
 		}
 	}
+	var aim *target
+	if d.Target > 0 {
+		aim = l.find(logPlace{head.id, d.Target})
+		if seq, ok := aim.repeats(d); ok {
+			return Stored{MessageID: MessageID(head.id, seq), Seq: seq, Duplicate: true}, nil
+		}
+	}
 	if d.Inbox == "" {
 		sender := Member{UserID: d.SenderID, Role: l.roles[roomUser{d.Room, d.SenderID}]}
 		if refusal := may(sender, actSend, d.Room); refusal != nil {
 			return Stored{}, refusal
 		}
+	}
+	if d.Target > 0 {
+		if refusal := l.mayRevise(d, aim); refusal != nil {
+			return Stored{}, refusal
+		}
+		l.revise(d, aim, logPlace{head.id, head.seq + 1})
 	}
 	head.seq++
 	if d.ClientMessageID != "" {
@@ -141,8 +158,9 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 	return Stored{MessageID: e.MessageID, Seq: e.Seq}, nil
 }
 
-// takeBack removes the events from the first on, the newest first.
+// takeBack removes the events from the first on, the newest first, and what they changed.
 func (l *Ledger) takeBack(first int) {
+	l.takeBackChanges()
 	for _, e := range slices.Backward(l.result.Events[first:]) {
 		l.logs[e.Log].seq--
 		delete(l.stored, clientKey{e.LogID, e.Sender(), e.ClientMessageID})
@@ -195,8 +213,11 @@ func (d *Draft) event(logID, seq int64, at time.Time) Event {
 		UserID: d.SenderID, ClientMessageID: d.ClientMessageID, Type: d.Type, Title: d.Title, Content: d.Content,
 		Attachment: d.Attachment, At: at,
 	}
-	if d.Inbox != "" {
+	switch {
+	case d.Inbox != "":
 		e.Kind, e.UserID = KindNotification, d.Inbox
+	case d.Kind != "":
+		e.Kind, e.Target = d.Kind, d.Target
 	}
 	return e
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -24,8 +25,10 @@ const (
 	MaxUnit            = 256
 )
 
-// Draft is an event that wants into a log: a message of a room, or, when Inbox is set, a notification.
+// Draft is an event that wants into a log: a message of a room, an edit or a recall of one, or, when Inbox is set, a
+// notification.
 type Draft struct {
+	Kind            Kind // KindEdited, KindRecalled; empty is a message, or a notification
 	Room            int64
 	SenderID        string // empty for notifications: they come from the service
 	ClientMessageID string // unique per log and sender, for ever; empty: every call stores a message
@@ -34,6 +37,9 @@ type Draft struct {
 	Attachment      json.RawMessage
 	Inbox           string // the recipient of a notification; then Room is 0
 	Title           string // notifications only
+	Target          int64  // of an edit or recall: the seq of the message
+	// Within is how old the target may be, by the database's clock; Messages.Submit sets it.
+	Within time.Duration
 }
 
 // Log names the log the draft wants into.
@@ -48,8 +54,8 @@ type Stored struct {
 	Duplicate bool
 }
 
-// Validate checks a message that a client wants to send. Errors are *Error: INVALID, TOO_LARGE, FORBIDDEN for an id
-// that cannot be a room's.
+// Validate checks a message that a client wants to send, or an edit or recall. Errors are *Error: INVALID, TOO_LARGE,
+// FORBIDDEN for an id that cannot be a room's.
 func (d Draft) Validate() error {
 	if d.Room <= 0 {
 		return noSuchRoom(d.Room)
@@ -69,6 +75,13 @@ func (d Draft) Validate() error {
 	if err := validObject("attachment", d.Attachment); err != nil {
 		return err
 	}
+	if d.Kind != "" {
+		return d.validRevision()
+	}
+	return d.validMessage()
+}
+
+func (d *Draft) validMessage() error {
 	switch d.Type {
 	case TypeText, "":
 		if d.Content == "" {
@@ -87,7 +100,7 @@ func (d Draft) Validate() error {
 
 // normalize makes a valid draft what the log stores: the default type filled in, the attachment without white space.
 func (d *Draft) normalize() {
-	if d.Type == "" {
+	if d.Kind == "" && d.Type == "" {
 		d.Type = TypeText
 	}
 	d.Attachment = compact(d.Attachment)

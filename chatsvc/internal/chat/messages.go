@@ -47,11 +47,13 @@ func (r Range) stretch() (Stretch, error) {
 type Messages struct {
 	appender Appender
 	logs     LogStore
+	windows  Windows
 }
 
-// NewMessages returns the use cases over the appender, which stores, and a store to read from.
+// NewMessages returns the use cases over the appender, which stores, and a store to read from. Messages may be edited
+// and recalled within DefaultWindows; see Within.
 func NewMessages(appender Appender, logs LogStore) *Messages {
-	return &Messages{appender: appender, logs: logs}
+	return &Messages{appender: appender, logs: logs, windows: DefaultWindows}
 }
 
 // Submit stores the drafts of a unit, all or none, in the order of the calls, and owns the unit from then on. It
@@ -72,6 +74,7 @@ func (m *Messages) Submit(unit []Draft, done func([]Stored, error)) {
 			return
 		}
 		unit[i].normalize()
+		unit[i].Within = m.windows.of(unit[i].Kind)
 	}
 	m.appender.Submit(unit, done)
 }

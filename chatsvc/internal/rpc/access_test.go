@@ -52,6 +52,9 @@ var operations = map[string]func(r *rig, user string, room int64) error{
 		return relayed(r, user, say(room, `{"content":"hi"}`))
 	},
 	"relay read": func(r *rig, user string, room int64) error { return relayed(r, user, read(room, "")) },
+	"relay delivered": func(r *rig, user string, room int64) error {
+		return relayed(r, user, delivered(room, `{"seq":1}`))
+	},
 	"relay typing": func(r *rig, user string, room int64) error {
 		return relayed(r, user, typing(room))
 	},

@@ -49,6 +49,40 @@ func parseSend(contentType string, body []byte, draft *chat.Draft) error {
 	return nil
 }
 
+// revisionBody is the JSON body of an edit or a recall. Whatever else it names is ignored.
+type revisionBody struct {
+	Seq             int64  `json:"seq"`
+	Content         string `json:"content"`
+	ClientMessageID string `json:"clientMessageId"`
+}
+
+// parseEdit fills in what a client wrote: a JSON object. On an error the draft still has the clientMessageId, where it
+// could be read.
+func parseEdit(contentType string, body []byte, draft *chat.Draft) error {
+	parsed, err := parseRevision(contentType, body, draft)
+	draft.Content = parsed.Content
+	return err
+}
+
+// parseRecall is parseEdit for recalls, which have no content.
+func parseRecall(contentType string, body []byte, draft *chat.Draft) error {
+	_, err := parseRevision(contentType, body, draft)
+	return err
+}
+
+func parseRevision(contentType string, body []byte, draft *chat.Draft) (parsed revisionBody, err error) {
+	plain, err := isPlainText(contentType)
+	if err != nil {
+		return parsed, err
+	}
+	if plain {
+		return parsed, invalid("content-type text/plain cannot name the message: use application/json")
+	}
+	err = parseObject(body, &parsed)
+	draft.Target, draft.ClientMessageID = parsed.Seq, parsed.ClientMessageID
+	return parsed, err
+}
+
 // isPlainText says how to read a body: as text, or as JSON.
 func isPlainText(contentType string) (bool, error) {
 	switch contentType { // those that nearly all clients write

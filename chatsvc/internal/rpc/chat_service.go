@@ -95,6 +95,27 @@ func (s *chatService) SendMessage(
 	return &chatv1.SendMessageResponse{MessageId: stored.MessageID, Seq: stored.Seq, Duplicate: stored.Duplicate}, nil
 }
 
+func (s *chatService) EditMessage(
+	ctx context.Context, in *chatv1.EditMessageRequest,
+) (*chatv1.EditMessageResponse, error) {
+	stored, err := s.messages.Edit(ctx, actor(ctx), in.GetChatRoomId(), in.GetSeq(), in.GetContent(),
+		in.GetClientMessageId())
+	if err != nil {
+		return nil, err
+	}
+	return &chatv1.EditMessageResponse{MessageId: stored.MessageID, Seq: stored.Seq, Duplicate: stored.Duplicate}, nil
+}
+
+func (s *chatService) RecallMessage(
+	ctx context.Context, in *chatv1.RecallMessageRequest,
+) (*chatv1.RecallMessageResponse, error) {
+	stored, err := s.messages.Recall(ctx, actor(ctx), in.GetChatRoomId(), in.GetSeq())
+	if err != nil {
+		return nil, err
+	}
+	return &chatv1.RecallMessageResponse{MessageId: stored.MessageID, Seq: stored.Seq, Duplicate: stored.Duplicate}, nil
+}
+
 func (s *chatService) ListMessages(
 	ctx context.Context, in *chatv1.ListMessagesRequest,
 ) (*chatv1.ListMessagesResponse, error) {

@@ -73,13 +73,11 @@ func (j *job) add(i int, a *chatv1.Action) error {
 	}
 	switch a.GetVerb() {
 	case chatv1.Verb_VERB_SEND:
-		draft := chat.Draft{Room: a.GetChatRoomId(), SenderID: j.user}
-		if err := parseSend(a.GetContentType(), a.GetBody(), &draft); err != nil {
-			return about(err, draft.ClientMessageID)
-		}
-		j.sends = append(j.sends, draft)
-		j.sendAt = append(j.sendAt, i)
-		return nil
+		return j.addDraft(i, a, chat.Draft{}, parseSend)
+	case chatv1.Verb_VERB_EDIT:
+		return j.addDraft(i, a, chat.Draft{Kind: chat.KindEdited}, parseEdit)
+	case chatv1.Verb_VERB_RECALL:
+		return j.addDraft(i, a, chat.Draft{Kind: chat.KindRecalled}, parseRecall)
 	case chatv1.Verb_VERB_READ, chatv1.Verb_VERB_DELIVERED:
 		seq, err := parseMark(a.GetBody())
 		if err != nil {
@@ -94,7 +92,18 @@ func (j *job) add(i int, a *chatv1.Action) error {
 		j.marks = append(j.marks, mark{verb: a.GetVerb(), room: a.GetChatRoomId(), action: i})
 		return nil
 	}
-	return invalid(fmt.Sprintf("verb %d is unknown here: use send, read or typing", a.GetVerb()))
+	return invalid(fmt.Sprintf("verb %d is unknown here: use send, read, typing, edit or recall", a.GetVerb()))
+}
+
+// addDraft adds what becomes an event: parse fills in what the client wrote.
+func (j *job) addDraft(i int, a *chatv1.Action, draft chat.Draft, parse func(string, []byte, *chat.Draft) error) error {
+	draft.Room, draft.SenderID = a.GetChatRoomId(), j.user
+	if err := parse(a.GetContentType(), a.GetBody(), &draft); err != nil {
+		return about(err, draft.ClientMessageID)
+	}
+	j.sends = append(j.sends, draft)
+	j.sendAt = append(j.sendAt, i)
+	return nil
 }
 
 // about names the message that is refused, so that the client can find it.

@@ -43,6 +43,7 @@ func fill(out *chatv1.Event, e *chat.Event) {
 	out.MessageId = e.MessageID
 	out.UserId = e.UserID
 	out.MemberChange = changeOf(e.Change)
+	out.TargetSeq = e.Target
 	out.Json = e.JSON()
 }
 
@@ -54,6 +55,10 @@ func kindOf(kind chat.Kind) chatv1.EventKind {
 		return chatv1.EventKind_EVENT_KIND_MESSAGE
 	case chat.KindMember:
 		return chatv1.EventKind_EVENT_KIND_MEMBER
+	case chat.KindEdited:
+		return chatv1.EventKind_EVENT_KIND_EDITED
+	case chat.KindRecalled:
+		return chatv1.EventKind_EVENT_KIND_RECALLED
 	case chat.KindNotification:
 		return chatv1.EventKind_EVENT_KIND_NOTIFICATION
 	case chat.KindRead:

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,7 +37,7 @@ func (s *Store) Heads(ctx context.Context, logs []chat.LogRef) ([]chat.Head, err
 
 const readEvents = `
 	SELECT log_id, seq, kind, sender_id, coalesce(client_message_id, ''), type, coalesce(title, ''), content,
-		attachment, at
+		attachment, at, coalesce(target_seq, 0), edited_at, recalled_by IS NOT NULL
 	FROM events WHERE log_id = $1 AND seq > $2 AND ($3 = 0 OR seq < $3) ORDER BY seq `
 
 // Events implements chat.LogStore.
@@ -59,8 +60,12 @@ func (s *Store) Events(ctx context.Context, log chat.LogRef, stretch chat.Stretc
 	}
 	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (chat.Event, error) {
 		var e chat.Event
+		var edited *time.Time
 		err := row.Scan(&e.LogID, &e.Seq, &e.Kind, &e.UserID, &e.ClientMessageID, &e.Type, &e.Title, &e.Content,
-			&e.Attachment, &e.At)
+			&e.Attachment, &e.At, &e.Target, &edited, &e.Recalled)
+		if edited != nil {
+			e.EditedAt = *edited
+		}
 		complete(&e, log)
 		return e, err
 	})

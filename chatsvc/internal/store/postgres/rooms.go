@@ -104,11 +104,12 @@ const roomsOf = `
 	SELECT p.room_id, p.name, p.listing_id, p.direct, p.created_by, p.created_at, p.member_count,
 		p.head_seq, p.read_seq, p.changed_at,
 		(SELECT count(*) FROM (SELECT FROM events u WHERE u.log_id = p.room_id AND u.seq > p.read_seq
-			AND u.kind = 'MESSAGE' AND u.sender_id <> $1 LIMIT $5) unread),
+			AND u.kind = 'MESSAGE' AND u.recalled_by IS NULL AND u.sender_id <> $1 LIMIT $5) unread),
 		CASE WHEN p.member_count <= $6 THEN
 			(SELECT array_agg(o.user_id ORDER BY o.joined_at, o.user_id) FROM members o WHERE o.room_id = p.room_id) END,
 		e.log_id IS NOT NULL, coalesce(e.kind, ''), coalesce(e.sender_id, ''), coalesce(e.client_message_id, ''),
-		coalesce(e.type, ''), coalesce(e.content, ''), e.attachment, coalesce(e.at, p.changed_at)
+		coalesce(e.type, ''), coalesce(e.content, ''), e.attachment, coalesce(e.at, p.changed_at),
+		coalesce(e.target_seq, 0)
 	FROM (
 		SELECT r.*, l.member_count, l.head_seq, l.changed_at, m.read_seq
 		FROM members m JOIN logs l ON l.log_id = m.room_id JOIN rooms r ON r.room_id = m.room_id
@@ -140,7 +141,8 @@ func scanSummary(row pgx.CollectableRow) (chat.RoomSummary, error) {
 	r := &sum.Room
 	err := row.Scan(&r.ID, &r.Name, &r.ListingID, &r.Direct, &r.CreatedBy, &r.CreatedAt, &r.MemberCount,
 		&sum.Head, &sum.LastRead, &sum.ChangedAt, &sum.Unread, &r.MemberIDs,
-		&hasLast, &e.Kind, &e.UserID, &e.ClientMessageID, &e.Type, &e.Content, &e.Attachment, &e.At)
+		&hasLast, &e.Kind, &e.UserID, &e.ClientMessageID, &e.Type, &e.Content, &e.Attachment, &e.At,
+		&e.Target)
 	if err != nil {
 		return sum, err
 	}

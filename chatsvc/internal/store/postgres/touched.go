@@ -9,7 +9,8 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-// touched is what a batch has to do with: logs, senders and client message ids, as the arrays that queries take.
+// touched is what a batch has to do with: logs, senders, client message ids and targets, as the arrays that queries
+// take.
 type touched struct {
 	logs          []int64 // sorted, each once
 	refs          map[int64]chat.LogRef
@@ -18,6 +19,8 @@ type touched struct {
 	clientLogs    []int64
 	clientSenders []string
 	clientIDs     []string
+	targetLogs    []int64
+	targetSeqs    []int64
 }
 
 func (s *Store) touch(ctx context.Context, units [][]chat.Draft) (*touched, error) {
@@ -53,6 +56,9 @@ func (t *touched) add(d *chat.Draft, inboxes map[string]int64) {
 		t.clientLogs = append(t.clientLogs, id)
 		t.clientSenders = append(t.clientSenders, d.SenderID)
 		t.clientIDs = append(t.clientIDs, d.ClientMessageID)
+	}
+	if d.Target > 0 {
+		t.targetLogs, t.targetSeqs = append(t.targetLogs, id), append(t.targetSeqs, d.Target)
 	}
 }
 

@@ -21,6 +21,9 @@ func (s *Store) Append(ctx context.Context, units [][]chat.Draft) (chat.Appended
 		if err := insertEvents(ctx, tx, appended.Events); err != nil {
 			return err
 		}
+		if err := reviseMessages(ctx, tx, ledger.Revised()); err != nil {
+			return err
+		}
 		return moveHeads(ctx, tx, appended, ledger.Grown())
 	})
 	if err != nil {
@@ -77,6 +80,11 @@ func (r *ledgerReader) enter(ctx context.Context, d *chat.Draft) error {
 	}
 	if h.members > chat.MaxLive {
 		if err := r.enterSender(ctx, d); err != nil {
+			return err
+		}
+	}
+	if d.Target > 0 {
+		if err := r.enterTarget(ctx, h.id, d.Target); err != nil {
 			return err
 		}
 	}
@@ -171,8 +179,8 @@ func insertEvents(ctx context.Context, tx *sql.Tx, events []chat.Event) error {
 		return nil
 	}
 	insert, err := tx.PrepareContext(ctx, `INSERT INTO events
-		(log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, at)
-		VALUES (?, ?, ?, ?, nullif(?, ''), ?, nullif(?, ''), ?, nullif(?, ''), ?)`)
+		(log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq, at)
+		VALUES (?, ?, ?, ?, nullif(?, ''), ?, nullif(?, ''), ?, nullif(?, ''), nullif(?, 0), ?)`)
 	if err != nil {
 		return fmt.Errorf("prepare to write events: %w", err)
 	}
@@ -184,7 +192,7 @@ func insertEvents(ctx context.Context, tx *sql.Tx, events []chat.Event) error {
 			kind = string(e.Change)
 		}
 		if _, err := insert.ExecContext(ctx, e.LogID, e.Seq, string(e.Kind), e.Sender(), e.ClientMessageID, kind,
-			e.Title, e.Content, string(e.Attachment), e.At.UnixMicro()); err != nil {
+			e.Title, e.Content, string(e.Attachment), e.Target, e.At.UnixMicro()); err != nil {
 			return fmt.Errorf("write an event: %w", err)
 		}
 	}

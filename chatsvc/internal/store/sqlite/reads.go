@@ -57,7 +57,7 @@ func (s *Store) RecentHeads(ctx context.Context, window time.Duration) ([]chat.H
 
 const readEvents = `
 	SELECT log_id, seq, kind, sender_id, coalesce(client_message_id, ''), type, coalesce(title, ''), content,
-		attachment, at
+		attachment, at, coalesce(target_seq, 0), edited_at, recalled_by IS NOT NULL
 	FROM events WHERE log_id = ?1 AND seq > ?2 AND (?3 = 0 OR seq < ?3) ORDER BY seq `
 
 // Events implements chat.LogStore.
@@ -79,7 +79,7 @@ func (s *Store) Events(ctx context.Context, log chat.LogRef, stretch chat.Stretc
 		var e chat.Event
 		var attachment []byte
 		err := scan(&e.LogID, &e.Seq, &e.Kind, &e.UserID, &e.ClientMessageID, &e.Type, &e.Title, &e.Content,
-			&attachment, scanTime{&e.At})
+			&attachment, scanTime{&e.At}, &e.Target, scanTime{&e.EditedAt}, &e.Recalled)
 		e.Attachment = attachment
 		complete(&e, log)
 		return e, err

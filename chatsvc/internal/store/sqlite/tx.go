@@ -59,11 +59,15 @@ func transient(err error) bool {
 // now is the time of the database, which is this machine's.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// scanTime reads microseconds.
+// scanTime reads microseconds; NULL is the zero time.
 type scanTime struct{ at *time.Time }
 
 // Scan implements sql.Scanner.
 func (t scanTime) Scan(value any) error {
+	if value == nil {
+		*t.at = time.Time{}
+		return nil
+	}
 	micros, ok := value.(int64)
 	if !ok {
 		return fmt.Errorf("time is a %T, want microseconds", value)

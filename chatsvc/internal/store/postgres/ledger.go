@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
+)
+
+const lockHeads = `SELECT log_id, head_seq FROM logs WHERE log_id = ANY($1) ORDER BY log_id FOR UPDATE`
+
+// readMembers returns everybody in rooms that are copied to their members, and of larger rooms the senders.
+const readMembers = `
+	SELECT m.room_id, m.user_id, m.role, true FROM logs l JOIN members m ON m.room_id = l.log_id
+	WHERE l.log_id = ANY($1) AND l.member_count <= $4
+	UNION ALL
+	SELECT m.room_id, m.user_id, m.role, false
+	FROM unnest($2::bigint[], $3::text[]) q (room_id, user_id)
+	JOIN logs l ON l.log_id = q.room_id AND l.member_count > $4
+	JOIN members m ON m.room_id = q.room_id AND m.user_id = q.user_id`
+
+const readStored = `
+	SELECT e.log_id, e.sender_id, e.client_message_id, e.seq
+	FROM unnest($1::bigint[], $2::text[], $3::text[]) q (log_id, sender_id, client_message_id)
+	JOIN events e ON e.log_id = q.log_id AND e.sender_id = q.sender_id AND e.client_message_id = q.client_message_id`
+
+// readTargets returns what edits and recalls are about.
+const readTargets = `
+	SELECT e.log_id, e.seq, e.kind, e.sender_id, e.type, e.content, e.at, coalesce(e.edited_by, 0),
+		coalesce(e.recalled_by, 0)
+	FROM unnest($1::bigint[], $2::bigint[]) q (log_id, seq) JOIN events e ON e.log_id = q.log_id AND e.seq = q.seq`
+
+// readLedger begins the transaction and reads what decides about a batch, in one round trip.
+func readLedger(ctx context.Context, conn *pgxpool.Conn, t *touched) (*chat.Ledger, error) {
+	var now time.Time
+	var found findings
+	batch := &pgx.Batch{}
+	batch.Queue(`begin isolation level read committed`)
+	batch.Queue(lockHeads, t.logs).Query(found.readHeads)
+	batch.Queue(`SELECT clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
+	batch.Queue(readMembers, t.logs, t.senderRooms, t.senders, chat.MaxLive).Query(found.readMembers)
+	if len(t.clientIDs) > 0 {
+		batch.Queue(readStored, t.clientLogs, t.clientSenders, t.clientIDs).Query(found.readRepeats)
+	}
+	if len(t.targetSeqs) > 0 {
+		batch.Queue(readTargets, t.targetLogs, t.targetSeqs).Query(found.readTargets)
+	}
+	if err := send(ctx, conn, batch); err != nil {
+		return nil, err
+	}
+	ledger := chat.NewLedger(now)
+	for _, h := range found.heads {
+		ledger.AddHead(t.refs[h.logID], h.logID, h.seq)
+	}
+	for _, m := range found.members {
+		ledger.AddMember(m.room, m.user, m.role, m.live)
+	}
+	for _, r := range found.repeats {
+		ledger.AddStored(r.logID, r.sender, r.clientID, r.seq)
+	}
+	for _, target := range found.targets {
+		ledger.AddTarget(target.logID, target.seq, target.Target)
+	}
+	return ledger, nil
+}
+
+// findings are the rows of a round trip: they are entered once the time is known.
+type findings struct {
+	heads   []head
+	members []member
+	repeats []repeat
+	targets []target
+}
+
+type head struct{ logID, seq int64 }
+
+type member struct {
+	room int64
+	user string
+	role chat.Role
+	live bool
+}
+
+type repeat struct {
+	logID, seq       int64
+	sender, clientID string
+}
+
+type target struct {
+	logID, seq int64
+	chat.Target
+}
+
+func (f *findings) readHeads(rows pgx.Rows) error {
+	var h head
+	_, err := pgx.ForEachRow(rows, []any{&h.logID, &h.seq}, func() error { f.heads = append(f.heads, h); return nil })
+	return err
+}
+
+func (f *findings) readMembers(rows pgx.Rows) error {
+	var m member
+	into := []any{&m.room, &m.user, &m.role, &m.live}
+	_, err := pgx.ForEachRow(rows, into, func() error { f.members = append(f.members, m); return nil })
+	return err
+}
+
+func (f *findings) readRepeats(rows pgx.Rows) error {
+	var r repeat
+	into := []any{&r.logID, &r.sender, &r.clientID, &r.seq}
+	_, err := pgx.ForEachRow(rows, into, func() error { f.repeats = append(f.repeats, r); return nil })
+	return err
+}
+
+func (f *findings) readTargets(rows pgx.Rows) error {
+	var t target
+	into := []any{&t.logID, &t.seq, &t.Kind, &t.SenderID, &t.Type, &t.Content, &t.At, &t.EditedBy, &t.RecalledBy}
+	_, err := pgx.ForEachRow(rows, into, func() error { f.targets = append(f.targets, t); return nil })
+	return err
+}
