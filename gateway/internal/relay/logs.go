@@ -2,6 +2,11 @@ package relay
 
 import (
 	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/wire"
@@ -20,7 +25,7 @@ func (r *Relay) Subscribe(ctx context.Context, user string, log event.Log, lastS
 	if lastSeq >= 0 {
 		request.LastSeq = &lastSeq
 	}
-	response, err := r.client.Subscribe(ctx, request)
+	response, err := ask(ctx, r.callTimeout, r.client.Subscribe, request)
 	if err != nil {
 		return event.Snapshot{}, r.failed("subscribe", err)
 	}
@@ -37,7 +42,7 @@ func (r *Relay) Subscribe(ctx context.Context, user string, log event.Log, lastS
 func (r *Relay) ReadLog(ctx context.Context, log event.Log, after, upTo int64) ([]event.Event, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
 	defer cancel()
-	response, err := r.client.ReadLog(ctx, &chatv1.ReadLogRequest{
+	response, err := ask(ctx, r.callTimeout, r.client.ReadLog, &chatv1.ReadLogRequest{
 		Log: wire.LogRef(log), AfterSeq: after, UpToSeq: upTo,
 	})
 	if err != nil {
@@ -58,7 +63,7 @@ func (r *Relay) ReadHeads(ctx context.Context, logs []event.Log) ([]int64, error
 		for i, log := range part {
 			request.Logs[i] = wire.LogRef(log)
 		}
-		response, err := r.client.ReadHeads(ctx, request)
+		response, err := ask(ctx, r.callTimeout, r.client.ReadHeads, request)
 		if err != nil {
 			return nil, r.failed("read heads", err)
 		}
@@ -72,6 +77,25 @@ func (r *Relay) ReadHeads(ctx context.Context, logs []event.Log) ([]int64, error
 		}
 	}
 	return seqs, nil
+}
+
+// shortTries are the parts of the whole time that the first tries of a call have; the last one has what is left.
+var shortTries = []time.Duration{8, 4}
+
+// ask makes a call that may be repeated, and repeats it when a short time brings no answer: a replica that is frozen
+// counts as alive until the keep-alive finds it out, and the balancer gives the next try to another one.
+func ask[In, Out any](
+	ctx context.Context, timeout time.Duration, call func(context.Context, In, ...grpc.CallOption) (Out, error), in In,
+) (Out, error) {
+	for _, part := range shortTries {
+		try, cancel := context.WithTimeout(ctx, timeout/part)
+		out, err := call(try, in)
+		cancel()
+		if err == nil || status.Code(err) != codes.DeadlineExceeded || ctx.Err() != nil {
+			return out, err
+		}
+	}
+	return call(ctx, in)
 }
 
 // failed translates the error of a call. What gRPC says about a fault of ours goes to the log, and nowhere else.

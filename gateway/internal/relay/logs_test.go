@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -242,5 +243,38 @@ func TestCallTimeout(t *testing.T) {
 	_, err := r.relay.Subscribe(t.Context(), "alice", event.Log{Room: 1}, -1)
 	if refused := refusal(t, outcome{err: err}); refused.Code != event.Unavailable {
 		t.Errorf("Subscribe = %v, want UNAVAILABLE", err)
+	}
+}
+
+// TestReadsDoNotWaitForAReplicaThatIsFrozen has the first calls never answered: the next ones go through, long before
+// the time of the whole call is over.
+func TestReadsDoNotWaitForAReplicaThatIsFrozen(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	r := newRig(t, &double{readLog: func(ctx context.Context, _ *chatv1.ReadLogRequest) (*chatv1.ReadLogResponse, error) {
+		if calls.Add(1) <= 2 {
+			<-ctx.Done() // only the caller's patience ends this call
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+		return &chatv1.ReadLogResponse{HeadSeq: 9}, nil
+	}}, relay.Options{Timeout: 4 * time.Second})
+	if _, head, err := r.relay.ReadLog(t.Context(), event.Log{Room: 42}, 8, 0); err != nil || head != 9 {
+		t.Errorf("head %d, %v; want 9 from the third try", head, err)
+	}
+	if n := calls.Load(); n != 3 {
+		t.Errorf("%d calls, want 3", n)
+	}
+}
+
+func TestReadsOfAServiceThatNeverAnswersEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, &double{readHeads: func(ctx context.Context, _ *chatv1.ReadHeadsRequest) (*chatv1.ReadHeadsResponse, error) {
+		<-ctx.Done()
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}}, relay.Options{Timeout: 200 * time.Millisecond})
+	_, err := r.relay.ReadHeads(t.Context(), []event.Log{{Room: 42}})
+	var refused *event.Error
+	if !errors.As(err, &refused) || refused.Code != event.Unavailable {
+		t.Errorf("error %v, want UNAVAILABLE", err)
 	}
 }
