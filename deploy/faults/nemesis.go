@@ -146,15 +146,17 @@ func (n *nemesis) crowded() *gatewayNode {
 	return n.gateways[best]
 }
 
+// storedMetric counts the transactions of a replica.
+const storedMetric = "fliliy_chatsvc_commit_batch_size_count"
+
 // busy is a replica that stores messages now. Gateways choose replicas, and may all have chosen the same.
 func (n *nemesis) busy(ctx context.Context) (*replicaNode, error) {
-	const stored = "fliliy_chatsvc_commit_batch_size_count"
 	before := make([]float64, len(n.replicas))
 	var found *replicaNode
 	look := func() bool {
 		order := n.random.Perm(len(n.replicas))
 		for _, i := range order {
-			now, err := n.replicas[i].metric(ctx, stored)
+			now, err := n.replicas[i].metric(ctx, storedMetric)
 			if err != nil {
 				continue // down, or nothing stored yet
 			}

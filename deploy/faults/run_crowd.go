@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,6 +34,8 @@ type crowd struct {
 
 	mu     sync.Mutex
 	failed []error // of clients that ended by themselves
+
+	quiet sync.RWMutex // held for writing while nobody may talk, for reading around every message of the crowd
 
 	running     sync.WaitGroup
 	stopClients context.CancelFunc
@@ -182,9 +185,21 @@ func (d *crowd) talk(ctx, asking context.Context, c *Client, t talk) {
 		began := time.Now()
 		room := t.rooms[t.random.IntN(len(t.rooms))]
 		// A refusal is in the History, where the check looks for it; the others are given up by the end of the run.
+		d.quiet.RLock()
 		_, _ = c.Send(asking, room, "Is it still available? I could come by at six and pay in cash.")
+		d.quiet.RUnlock()
 		wait = max(0, t.every/2+time.Duration(t.random.Int64N(int64(t.every)))-time.Since(began))
 	}
+}
+
+// allHave says whether everybody in a room has everything up to a seq.
+func (d *crowd) allHave(room, seq int64) bool {
+	for i, c := range d.clients {
+		if slices.Contains(d.roomsOf[i], room) && !c.CaughtUp(room, seq) {
+			return false
+		}
+	}
+	return true
 }
 
 // awaitLive waits until all clients are connected and subscribed.

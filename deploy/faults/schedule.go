@@ -25,7 +25,7 @@ var faults = []fault{
 	{2, "chatsvc killed (kill -9)", "0 sockets dropped, answers <= 5 s, service back <= 3 s", perKill(3 * time.Second),
 		killReplicas},
 	{3, "chatsvc dies, or freezes, between commit and publish", "at all subscribers <= 2 s", func(p pace) time.Duration {
-		return time.Duration(p.points)*3*time.Second + p.freeze + 3*time.Second
+		return time.Duration(p.points+1)*3*time.Second + 2*p.freeze + 6*time.Second
 	}, crashAfterCommit},
 	{4, "NATS killed, back later", "sends acknowledged; complete <= 2 s after its return", func(p pace) time.Duration {
 		return p.natsDown + 3*time.Second
