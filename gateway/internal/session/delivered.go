@@ -20,7 +20,7 @@ type marking struct {
 	later   []*pending // wait for next
 }
 
-// markDelivered tells the chat service what an ACK comes to. Only where a receipt is asked for does anybody wait for
+// markDelivered tells the chat service what an ACK comes to. Only where a RECEIPT is asked for does anybody wait for
 // the outcome, or hear of a failure: the next ACK makes up for one that was lost.
 func (s *session) markDelivered(req request, got acknowledged) {
 	if got.seq == 0 || req.receiptID == "" {

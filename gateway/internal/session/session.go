@@ -16,7 +16,7 @@
 //     and of a subscription that is over they are ignored. In ack mode auto, 1.0 and 1.1 ignore them; in 1.2 a MESSAGE
 //     then has no ack header, so that every id is unknown. A NACK redelivers nothing.
 //   - An ACK on a room's topic moves the user's delivered mark to the event's seq; in ack mode client that of an event
-//     without a seq counts for the one before it. Its RECEIPT says that the mark is stored. Without a receipt nobody
+//     without a seq counts for the one before it. Its RECEIPT says that the mark is stored. Without one nobody
 //     is told when that fails. Within a transaction it takes effect with the COMMIT.
 //   - UNSUBSCRIBE of an unknown id is answered as if it were known. The header "transaction" is ignored on frames
 //     other than SEND, ACK, NACK, BEGIN, COMMIT and ABORT.

@@ -3,7 +3,7 @@ package stomp
 const (
 	// contentLength is the one header that the codec itself reads and writes.
 	contentLength = "content-length"
-	// receipt is read of frames that are refused, so that the ERROR can name it.
+	// receipt is the header looked at in frames that are refused, so that the ERROR can name it.
 	receipt = "receipt"
 )
 
