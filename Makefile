@@ -56,6 +56,16 @@ test-go: ## Run the tests of the services alone, without installing anything
 e2e: setup ## Run only the end-to-end tests
 	go test -race -count=1 $(if $(RUN),-run '$(RUN)') ./deploy/e2e/...
 
+# A fault run: make faults SEED=7 DURATION=30m FAULTS_ARGS="--only 1,26 --markdown result.md"
+SEED        ?= 1
+DURATION    ?= 6m
+FAULTS_ARGS ?=
+
+.PHONY: faults
+faults: ## Break the whole system for some minutes and prove its promises (SEED=, DURATION=, FAULTS_ARGS="--help" lists more)
+	@go build -o $(BIN)/faults ./deploy/cmd/faults
+	@$(BIN)/faults --seed $(SEED) --duration $(DURATION) $(FAULTS_ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
 	@for m in $(MODULES); do for p in $$(go list ./$$m/...); do \

@@ -26,16 +26,20 @@ func (n *nemesis) blows(ctx context.Context) []blow {
 	return []blow{
 		{gateway.name + " killed", quiet(gateway.kill), none},
 		{replica.name + " killed", quiet(replica.kill), none},
-		{frozen.name + " frozen", func() error { return ignoreDead(frozen.signal(syscall.SIGSTOP)) },
-			func() error { return ignoreDead(frozen.signal(syscall.SIGCONT)) }},
+		{
+			frozen.name + " frozen", func() error { return ignoreDead(frozen.signal(syscall.SIGSTOP)) },
+			func() error { return ignoreDead(frozen.signal(syscall.SIGCONT)) },
+		},
 		{"NATS killed", quiet(n.nats.kill), none},
 		{"PostgreSQL crashed", quiet(n.postgres.Crash), func() error { return n.restartSQL(ctx) }},
 		{"Redis killed", quiet(n.redis.Kill), n.redis.Restart},
 		{lost.name + " cut off from NATS", quiet(lost.toNATS.BlackHole), quiet(lost.toNATS.Heal)},
 		{lost.name + " cut off from a replica", quiet(way.BlackHole), quiet(way.Heal)},
 		{lost.name + " refused by Redis", quiet(lost.toRedis.Refuse), quiet(lost.toRedis.Heal)},
-		{replica.name + " slow to PostgreSQL", quiet(func() { replica.toSQL.Delay(200 * time.Millisecond) }),
-			quiet(replica.toSQL.Heal)},
+		{
+			replica.name + " slow to PostgreSQL", quiet(func() { replica.toSQL.Delay(200 * time.Millisecond) }),
+			quiet(replica.toSQL.Heal),
+		},
 		{replica.name + " cut off from PostgreSQL", quiet(replica.toSQL.BlackHole), quiet(replica.toSQL.Heal)},
 		{replica.name + " cut off from NATS", quiet(replica.toNATS.BlackHole), quiet(replica.toNATS.Heal)},
 	}

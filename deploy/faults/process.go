@@ -46,7 +46,7 @@ func (p *process) start() error {
 	if p.running != nil {
 		return fmt.Errorf("start %s: it runs already", p.name)
 	}
-	log, err := os.OpenFile(p.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(p.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", p.name, err)
 	}

@@ -149,9 +149,9 @@ func (d *crowd) start(ctx context.Context, rate float64) error {
 	if err := d.awaitLive(live); err != nil {
 		return err
 	}
-	asking, giveUp := context.WithCancel(running)
-	talking, hush := context.WithCancel(asking)
-	d.giveUp, d.stopTalking = giveUp, hush
+	var asking, talking context.Context
+	asking, d.giveUp = context.WithCancel(running)
+	talking, d.stopTalking = context.WithCancel(asking)
 	every := time.Duration(float64(time.Second) * float64(len(d.clients)) / rate)
 	for i, c := range d.clients {
 		random := rand.New(rand.NewPCG(d.seed, uint64(i)+1000)) //nolint:gosec // reproducible
@@ -239,6 +239,7 @@ func (d *crowd) hush() {
 	timer := time.AfterFunc(settleTimeout, d.giveUp)
 	defer timer.Stop()
 	d.talking.Wait()
+	d.giveUp()
 }
 
 // stop disconnects all clients.

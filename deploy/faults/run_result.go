@@ -84,7 +84,7 @@ func (r *Result) Markdown(w io.Writer, facts []string) error {
 		fmt.Fprintf(&b, "- %s\n", fact)
 	}
 	fmt.Fprintf(&b, "- %d clients, %d rooms, %d rooms each, %.0f messages/s asked for; %d gateways, %d chatsvc; took %s\n",
-		r.Clients, r.Options.Rooms, r.RoomsEach, r.Rate, r.Gateways, r.Replicas, r.Took.Round(time.Second))
+		r.Clients, r.Rooms, r.RoomsEach, r.Rate, r.Gateways, r.Replicas, r.Took.Round(time.Second))
 	fmt.Fprintf(&b, "\n| acknowledged | stored | deliveries |")
 	for _, v := range Violations {
 		fmt.Fprintf(&b, " %s |", v)

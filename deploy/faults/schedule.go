@@ -22,8 +22,10 @@ type fault struct {
 // faults are all that can be asked for, by row.
 var faults = []fault{
 	{1, "gateway killed (kill -9)", "clients on the other and caught up: p99 <= 5 s", perKill(5 * time.Second), killGateways},
-	{2, "chatsvc killed (kill -9)", "0 sockets dropped, answers <= 5 s, service back <= 3 s", perKill(3 * time.Second),
-		killReplicas},
+	{
+		2, "chatsvc killed (kill -9)", "0 sockets dropped, answers <= 5 s, service back <= 3 s", perKill(3 * time.Second),
+		killReplicas,
+	},
 	{3, "chatsvc dies, or freezes, between commit and publish", "at all subscribers <= 2 s", func(p pace) time.Duration {
 		return time.Duration(p.points+1)*3*time.Second + 2*p.freeze + 6*time.Second
 	}, crashAfterCommit},
@@ -34,11 +36,15 @@ var faults = []fault{
 		return p.partition + 3*time.Second
 	}, natsPartition},
 	{6, "NATS drops: queues overflow", "complete <= 2 s after the flood", fixed(8 * time.Second), natsDrops},
-	{7, "PostgreSQL crashes", "0 sockets dropped, answers <= 5 s, first acknowledgement <= 5 s",
-		func(p pace) time.Duration { return time.Duration(p.crashes) * (p.sqlDown + 4*time.Second) }, crashSQL},
+	{
+		7, "PostgreSQL crashes", "0 sockets dropped, answers <= 5 s, first acknowledgement <= 5 s",
+		func(p pace) time.Duration { return time.Duration(p.crashes) * (p.sqlDown + 4*time.Second) }, crashSQL,
+	},
 	{12, "slow consumer in a big room", "closed <= 10 s, others keep their sockets", fixed(10 * time.Second), slowConsumer},
-	{15, "rolling restart (SIGTERM)", "0 failed sends, one announced reconnect for each gateway",
-		fixed(30 * time.Second), rollingRestart},
+	{
+		15, "rolling restart (SIGTERM)", "0 failed sends, one announced reconnect for each gateway",
+		fixed(30 * time.Second), rollingRestart,
+	},
 	{18, "each send three times, by two gateways", "one row, one broadcast, receipts name the same", func(p pace) time.Duration {
 		return time.Duration(p.copies)*20*time.Millisecond + 2*time.Second
 	}, repeats},
