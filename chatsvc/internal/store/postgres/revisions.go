@@ -16,11 +16,10 @@ const reviseMessages = `
 		r (log_id, seq, content, edited_by, edited, recalled_by)
 	WHERE events.log_id = r.log_id AND events.seq = r.seq`
 
-// blankEdits takes the content of the edits of recalled messages out.
+// blankEdits takes the content of the edits of a recalled message out. It is run for one message at a time: joined with
+// a list, the planner would rather read all edits there are.
 const blankEdits = `
-	UPDATE events SET content = '', recalled_by = r.recalled_by
-	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) r (log_id, seq, recalled_by)
-	WHERE events.log_id = r.log_id AND events.target_seq = r.seq AND events.kind = 'EDITED'`
+	UPDATE events SET content = '', recalled_by = $3 WHERE log_id = $1 AND target_seq = $2 AND kind = 'EDITED'`
 
 // queueRevisions queues what edits and recalls do to their targets, which may have been inserted just before.
 func queueRevisions(batch *pgx.Batch, revised []chat.Revision, at time.Time) {
@@ -30,16 +29,12 @@ func queueRevisions(batch *pgx.Batch, revised []chat.Revision, at time.Time) {
 	}
 	ids, seqs, editedBy, recalledBy := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	contents, edited := make([]string, n), make([]bool, n)
-	var goneIDs, goneSeqs, goneBy []int64
 	for i, r := range revised {
 		ids[i], seqs[i], contents[i], editedBy[i], recalledBy[i] = r.LogID, r.Seq, r.Content, r.EditedBy, r.RecalledBy
 		edited[i] = !r.EditedAt.IsZero()
-		if r.RecalledBy > 0 {
-			goneIDs, goneSeqs, goneBy = append(goneIDs, r.LogID), append(goneSeqs, r.Seq), append(goneBy, r.RecalledBy)
+		if r.RecalledBy > 0 && r.EditedBy > 0 {
+			batch.Queue(blankEdits, r.LogID, r.Seq, r.RecalledBy)
 		}
 	}
 	batch.Queue(reviseMessages, ids, seqs, contents, editedBy, edited, recalledBy, at)
-	if len(goneIDs) > 0 {
-		batch.Queue(blankEdits, goneIDs, goneSeqs, goneBy)
-	}
 }

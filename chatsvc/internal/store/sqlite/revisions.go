@@ -43,7 +43,7 @@ func reviseMessages(ctx context.Context, tx *sql.Tx, revised []chat.Revision) er
 			edited = &micros
 		}
 		_, err := tx.ExecContext(ctx, reviseMessage, r.LogID, r.Seq, r.Content, r.EditedBy, edited, r.RecalledBy)
-		if err == nil && r.RecalledBy > 0 {
+		if err == nil && r.RecalledBy > 0 && r.EditedBy > 0 {
 			_, err = tx.ExecContext(ctx, blankEdits, r.LogID, r.Seq, r.RecalledBy)
 		}
 		if err != nil {

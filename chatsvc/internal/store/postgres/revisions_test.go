@@ -1,0 +1,51 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
+)
+
+// TestRevisionsAreLookups holds the plans of what runs under the lock of a log's head: no statement may read a log, or
+// the whole table, to find a message or its edits.
+func TestRevisionsAreLookups(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), server.NewDatabase(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	for _, setting := range postgres.LookupsOnly {
+		exec("SET " + setting + " = off")
+	}
+	exec("SET plan_cache_mode = force_generic_plan")
+	for name, statement := range postgres.Revisions {
+		exec("PREPARE " + name + " (" + statement.Arguments + ") AS " + statement.SQL)
+		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+" ("+statement.Values+")", pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Fatalf("explain %s: %v", name, err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatalf("explain %s: %v", name, err)
+		}
+		plan := strings.Join(lines, "\n")
+		column := "(seq = "
+		if name == "blankEdits" {
+			column = "(target_seq = "
+		}
+		if !strings.Contains(plan, "Index Cond: ((log_id = ") || !strings.Contains(plan, column) ||
+			strings.Contains(plan, "Seq Scan") {
+			t.Errorf("%s does more than look up:\n%s", name, plan)
+		}
+	}
+}
