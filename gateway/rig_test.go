@@ -264,6 +264,7 @@ func (r *rig) connect(user string) *client {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = ws.CloseNow() })
+	ws.SetReadLimit(1 << 20)
 	c := &client{t: r.t, ws: ws, decoder: stomp.NewDecoder(stomp.DefaultLimits)}
 	c.decoder.SetVersion(stomp.V12)
 	c.send("CONNECT\naccept-version:1.2\nhost:x\nheart-beat:0,0\n\n")
