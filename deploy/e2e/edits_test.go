@@ -18,12 +18,6 @@ func (w *wire) tell(room, verb, receipt, body string, headers ...string) *frame.
 	return w.receipt(receipt)
 }
 
-// refusal returns the next ERROR event of the errors queue.
-func (w *wire) refusal() map[string]any {
-	w.t.Helper()
-	return w.event("ERROR")
-}
-
 // stored checks what a RECEIPT names.
 func stored(t *testing.T, got *frame.Frame, room string, seq int, duplicate bool) {
 	t.Helper()
@@ -65,17 +59,19 @@ func TestEditAndRecall(t *testing.T) {
 			t.Errorf("bob saw %v", recalled)
 		}
 
-		back := login(t, s.wsURL(0), bob)
-		back.subscribeOnly("s", "/topic/chat/"+room, "last-seq:"+strconv.Itoa(head))
-		var resumed []map[string]any
-		for range 4 {
-			var event map[string]any
-			if err := json.Unmarshal(back.expect("MESSAGE").Body, &event); err != nil {
-				t.Fatal(err)
+		for gateway, where := range []string{"resume from the store", "resume where the room is followed"} {
+			back := login(t, s.wsURL(gateway), bob)
+			back.subscribeOnly("s", "/topic/chat/"+room, "last-seq:"+strconv.Itoa(head))
+			var resumed []map[string]any
+			for range 4 {
+				var event map[string]any
+				if err := json.Unmarshal(back.expect("MESSAGE").Body, &event); err != nil {
+					t.Fatal(err)
+				}
+				resumed = append(resumed, event)
 			}
-			resumed = append(resumed, event)
+			checkCurrent(t, where, resumed)
 		}
-		checkCurrent(t, "resume", resumed)
 		var history []map[string]any
 		for _, event := range s.history(t, bob, room)[head:] {
 			history = append(history, event.(map[string]any)) //nolint:forcetypeassert // the contract's
@@ -158,7 +154,7 @@ func TestRevisionsInATransaction(t *testing.T) {
 		a.tell(room, "recall", "held", at(head+1, ""), "transaction:bad")
 		a.tell(room, "recall", "wrong", at(99, ""), "transaction:bad")
 		a.send("COMMIT\ntransaction:bad\nreceipt:bad\n\n\x00")
-		if got := a.refusal(); got["code"] != "INVALID" || got["receiptId"] != "bad" {
+		if got := a.event("ERROR"); got["code"] != "INVALID" || got["receiptId"] != "bad" {
 			t.Errorf("refused with %v", got)
 		}
 		if events := s.history(t, bob, room); len(events) != head+2 {
@@ -203,7 +199,7 @@ func TestRefusedRevisions(t *testing.T) {
 			"JSON, not an object": {"recall", `1`, "INVALID"},
 		} {
 			b.send("SEND\ndestination:/app/chat/" + room + "/" + c.verb + "\nreceipt:r\n\n" + c.body + "\x00")
-			if got := b.refusal(); got["code"] != c.code || got["receiptId"] != "r" || got["message"] == "" {
+			if got := b.event("ERROR"); got["code"] != c.code || got["receiptId"] != "r" || got["message"] == "" {
 				t.Errorf("%s: refused with %v, want %s", name, got, c.code)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fliliy/chat/gateway/internal/action"
@@ -99,6 +100,27 @@ func TestAckOfWhatWasNotDeliveredIsRefused(t *testing.T) {
 				follow(c, "1.2", "client")
 				c.send(frame("ACK", "id:"+id))
 				c.expect("ERROR message:unknown ack id code:INVALID")
+				c.expectClose(transport.CloseProtocol)
+				c.wantTold()
+			})
+		})
+	}
+}
+
+func TestAckWithAHugeIDIsRefused(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("1", 300)
+	for version, ack := range map[string]string{
+		"1.2": frame("ACK", "id:1-"+long),
+		"1.1": frame("ACK", "subscription:s", "message-id:1-"+long),
+		"1.0": frame("ACK", "message-id:1-"+long),
+	} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			run(t, nil, func(c *client) {
+				follow(c, version, "client")
+				c.send(ack)
+				c.expect("ERROR message:header too long code:INVALID")
 				c.expectClose(transport.CloseProtocol)
 				c.wantTold()
 			})
