@@ -115,3 +115,43 @@ func TestLedgerTakesRevisionsBack(t *testing.T) {
 		t.Errorf("revised %+v", revised)
 	}
 }
+
+// taker is an Appender that keeps the last unit and stores nothing.
+type taker struct{ unit []chat.Draft }
+
+func (a *taker) Submit(unit []chat.Draft, done func([]chat.Stored, error)) {
+	a.unit = unit
+	done(make([]chat.Stored, len(unit)), nil)
+}
+
+// TestSubmitSetsTheWindows, whatever the caller has put there.
+func TestSubmitSetsTheWindows(t *testing.T) {
+	drafts := func() []chat.Draft {
+		return []chat.Draft{
+			{Room: 1, SenderID: "alice", Content: "x", Within: time.Hour},
+			{Kind: chat.KindEdited, Room: 1, SenderID: "alice", Target: 7, Content: "x", Within: time.Hour},
+			{Kind: chat.KindRecalled, Room: 1, SenderID: "alice", Target: 7, Within: time.Hour},
+		}
+	}
+	appender := &taker{}
+	messages := chat.NewMessages(appender, nil)
+	for name, c := range map[string]struct {
+		messages *chat.Messages
+		want     chat.Windows
+	}{
+		"default":    {messages, chat.DefaultWindows},
+		"configured": {messages.Within(chat.Windows{Edit: time.Minute}), chat.Windows{Edit: time.Minute}},
+	} {
+		c.messages.Submit(drafts(), func(_ []chat.Stored, err error) {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if u := appender.unit; u[0].Within != 0 || u[1].Within != c.want.Edit || u[2].Within != c.want.Recall {
+			t.Errorf("%s: windows are %v, %v, %v, want %+v", name, u[0].Within, u[1].Within, u[2].Within, c.want)
+		}
+		if appender.unit[1].Type != "" || appender.unit[0].Type != chat.TypeText {
+			t.Errorf("%s: types are %q and %q", name, appender.unit[0].Type, appender.unit[1].Type)
+		}
+	}
+}
