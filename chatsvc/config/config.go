@@ -82,7 +82,7 @@ func Default() Config {
 		Addr:            "127.0.0.1:9090",
 		AdminAddr:       "127.0.0.1:9091",
 		NATS:            NATS{URL: "nats://127.0.0.1:4222"},
-		RPC:             RPC{CallTimeout: 10 * time.Second, MaxMessageBytes: 16 << 20},
+		RPC:             RPC{CallTimeout: 10 * time.Second, MaxMessageBytes: 16 << 20, MaxConnectionAge: 5 * time.Minute},
 		Log:             Log{Level: slog.LevelInfo, Format: "json"},
 		EditWindow:      15 * time.Minute,
 		RecallWindow:    2 * time.Minute,
