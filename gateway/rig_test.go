@@ -171,7 +171,9 @@ func newRig(t *testing.T) *rig {
 	go func() { served <- r.grpc.Serve(listener) }()
 	t.Cleanup(func() {
 		r.grpc.Stop()
-		<-served
+		if err := <-served; err != nil {
+			t.Errorf("serve the chatsvc double: %v", err)
+		}
 		publisher.Close()
 		r.nats.Shutdown()
 		r.nats.WaitForShutdown()

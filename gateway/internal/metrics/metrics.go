@@ -62,7 +62,6 @@ type Metrics struct {
 
 	RelayCommands prometheus.Counter // commands sent to chatsvc
 	RelayInFlight prometheus.Gauge   // commands without an answer yet
-
 }
 
 // New makes the metrics and registers them. It panics when one is registered already, which is a programming error:

@@ -53,7 +53,9 @@ func startReplica(t *testing.T, age time.Duration) *replica {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Stop()
-		<-served
+		if err := <-served; err != nil {
+			t.Errorf("serve the replica: %v", err)
+		}
 	})
 	return r
 }
