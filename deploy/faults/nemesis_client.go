@@ -12,7 +12,6 @@ import (
 
 const (
 	plazaMembers = 20               // clients that follow the big room while somebody is slow in it
-	slowSenders  = 8                // of these, at once
 	slowBody     = 12 << 10         // bytes of a message there; the limit of a content is 16 KiB
 	slowLimit    = 20 * time.Second // for the slow client to be closed
 	slowKernel   = 16 << 10         // its kernel's receive buffer
@@ -81,7 +80,7 @@ func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (cl
 	}
 	body := strings.Repeat("all the same ", slowBody/13)
 	for began := time.Now(); time.Since(began) < slowLimit; {
-		newest, err := sayTogether(ctx, n.crowd.plaza, body, others[:min(slowSenders, len(others))])
+		newest, err := sayTogether(ctx, n.crowd.plaza, body, others)
 		if err != nil {
 			return false, 0, err
 		}

@@ -60,7 +60,7 @@ func crashAfterCommit(ctx context.Context, n *nemesis) (verdict, error) {
 	points, freeze := n.pace.points+1, n.pace.freeze
 	return func(f *facts) (string, bool) {
 		died, late := f.worstOrphan(dead), f.worstOrphan(frozen)
-		return fmt.Sprintf("%d crashes: %d messages at all subscribers within %s; frozen for %s: %d messages within %s",
+		return fmt.Sprintf("%d crashes: %d messages at all subscribers within %s; frozen twice for %s: %d messages within %s",
 			points, len(dead), seconds(died), freeze, len(frozen), seconds(late)), max(died, late) <= 2*time.Second
 	}, nil
 }

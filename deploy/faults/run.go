@@ -26,7 +26,7 @@ type Options struct {
 // Default is a run of some minutes on a machine with two cores.
 func Default() Options {
 	return Options{
-		Seed: 1, Duration: 6 * time.Minute, Rows: Rows(), Clients: 200, Rooms: 50, RoomsEach: 4, Rate: 400,
+		Seed: 1, Duration: 6 * time.Minute, Rows: Rows(), Clients: 200, Rooms: 50, RoomsEach: 4, Rate: 500,
 		Gateways: 2, Replicas: 2, Progress: io.Discard,
 	}
 }
