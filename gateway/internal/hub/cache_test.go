@@ -62,6 +62,22 @@ func TestResumeFromMemory(t *testing.T) {
 	}
 }
 
+// An edit that was lost on its way to this node: what is kept of the older events is stale, though nobody here knows.
+func TestResumeDoesNotReplayWhatALostEditChanged(t *testing.T) {
+	t.Parallel()
+	inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
+		r.join(t, "bob", room(1), -1)
+		r.Deliver(room(1), r.store.add(room(1), 4))
+		r.store.edit(room(1), 3)
+		s := r.join(t, "alice", room(1), 2)
+		pass(time.Second)
+		wantSeqs(t, s, 3, 4, 5)
+		if got := s.got[0].MessageID; got != changedID {
+			t.Errorf("event 3 came as %q, want it as it is now", got)
+		}
+	})
+}
+
 // One who comes back within the linger finds what passed meanwhile; later, the node knows nothing.
 func TestMemoryOutlivesTheLastSubscription(t *testing.T) {
 	t.Parallel()

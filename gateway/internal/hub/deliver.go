@@ -63,7 +63,7 @@ func (h *Hub) advanceHeld(t *track) {
 
 // advance delivers the next event.
 func (h *Hub) advance(t *track, e *event.Event) {
-	t.order.last = e.Seq
+	t.order.move(e.Seq)
 	h.remember(t, e)
 	h.fanOut(t, e)
 }

@@ -96,7 +96,7 @@ func (h *Hub) join(ctx context.Context, t *track, s *subscription, lastSeq int64
 			return err
 		}
 		// A head far beyond means that this node has missed much: what is too much to be replayed says the service.
-		if j.head-lastSeq <= int64(h.tuning.Recent) {
+		if j.head-lastSeq <= int64(h.tuning.Recent) && j.caughtUp() {
 			h.metrics.HubReplays.Inc(metrics.ReplayMemory)
 			j.pos = min(lastSeq, j.head)
 			return j.enter()
@@ -107,6 +107,29 @@ func (h *Hub) join(ctx context.Context, t *track, s *subscription, lastSeq int64
 		return err
 	}
 	return j.enter()
+}
+
+// caughtUp waits a moment for the track to reach the head at which access was checked: the events on their way may be
+// edits and recalls, after which older events must not be replayed from memory. It says whether the track came so far,
+// by them or by the repair that is due after a grace.
+func (j *joiner) caughtUp() bool {
+	grace := j.hub.tuning.HeadsGrace
+	j.hub.noteHead(event.Head{Log: j.track.log, Seq: j.head}, grace)
+	limit := time.NewTimer(2 * grace)
+	defer limit.Stop()
+	for {
+		there, moved := j.track.reached(j.head)
+		if there {
+			return true
+		}
+		select {
+		case <-moved:
+		case <-limit.C:
+			return false
+		case <-j.ctx.Done():
+			return false
+		}
+	}
 }
 
 // ask has access checked, and hands over what the client missed; lastSeq < 0 is nothing.

@@ -37,6 +37,16 @@ type order struct {
 	hold   map[int64]*event.Event // came too early, by seq; nil while there is none
 	held   *budget                // of all holds of the hub
 	memory memory                 // the newest delivered events
+	moved  chan struct{}          // closed when the position moves; nil while nobody waits for that
+}
+
+// move sets the position.
+func (o *order) move(seq int64) {
+	o.last = seq
+	if o.moved != nil {
+		close(o.moved)
+		o.moved = nil
+	}
 }
 
 func (o *order) behind() bool {
@@ -110,7 +120,7 @@ func (o *order) missing() (after, upTo int64) {
 // jump moves the position ahead without delivering what lies between, and forgets what that makes old. The track is
 // locked.
 func (h *Hub) jump(t *track, seq int64) {
-	t.order.last = seq
+	t.order.move(seq)
 	t.order.unholdUpTo(seq)
 	h.forget(&t.order.memory, len(t.order.memory.events))
 }
@@ -121,6 +131,20 @@ func (h *Hub) reset(t *track) {
 	t.order.unholdUpTo(math.MaxInt64)
 	t.order.head = 0
 	t.copied = nil
+}
+
+// reached says whether the position has come to a seq, and if not, returns a channel that is closed when it moves next.
+func (t *track) reached(seq int64) (bool, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := &t.order
+	if o.last >= seq {
+		return true, nil
+	}
+	if o.moved == nil {
+		o.moved = make(chan struct{})
+	}
+	return false, o.moved
 }
 
 // isFollowed says whether events of the log matter: somebody subscribes it, or did so a moment ago and may come back.

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -150,7 +151,8 @@ func TestReadHeads(t *testing.T) {
 	if err != nil {
 		t.Fatalf("ReadHeads: %v", err)
 	}
-	if diff := cmp.Diff([]int{10_000, 1}, sizes); diff != "" {
+	// A call may be repeated by the connection: what is asked is idempotent.
+	if diff := cmp.Diff([]int{10_000, 1}, slices.Compact(sizes)); diff != "" {
 		t.Errorf("logs per call (-want +got):\n%s", diff)
 	}
 	if len(heads) != logs {
