@@ -136,3 +136,25 @@ func TestReadmeNames(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeMap holds the package map to the tree: every package of the services and every folder of deploy is in it.
+func TestReadmeMap(t *testing.T) {
+	t.Parallel()
+	for file, folders := range map[string][]string{
+		"README.md":        {"gateway/internal", "chatsvc/internal"},
+		"deploy/README.md": {"deploy"},
+	} {
+		text := readRoot(t, file)
+		for _, folder := range folders {
+			entries, err := os.ReadDir(filepath.Join(root, folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, entry := range entries {
+				if name := entry.Name(); entry.IsDir() && !strings.Contains(text, "`"+name) && !strings.Contains(text, name+"`") {
+					t.Errorf("%s does not say what %s/%s is", file, folder, name)
+				}
+			}
+		}
+	}
+}
