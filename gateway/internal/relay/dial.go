@@ -22,7 +22,7 @@ const keepaliveTime = 10 * time.Second
 // serviceConfig balances over all replicas, and repeats calls that only read when a replica is away: the next try
 // goes to another one. Nothing that stores is repeated here.
 const serviceConfig = `{
-  "loadBalancingConfig": [{"round_robin": {}}],
+  "loadBalancingConfig": [{"` + balancing + `": {}}],
   "methodConfig": [{
     "name": [
       {"service": "fliliy.chat.v1.RelayService", "method": "Subscribe"},
