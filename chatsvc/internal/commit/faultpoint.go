@@ -1,4 +1,4 @@
-//go:build faultpoints
+//go:build faultpoints && linux
 
 package commit
 
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -43,5 +44,7 @@ func afterCommit(events []chat.Event) {
 		names[i] = strconv.FormatInt(events[i].Log.Room, 10) + "-" + strconv.FormatInt(events[i].Seq, 10)
 	}
 	fmt.Fprintln(os.Stderr, "faultpoint: committed, not published:", strings.Join(names, " "))
-	_ = syscall.Kill(os.Getpid(), syscall.Signal(pending.Swap(0))) // POSIX: it acts before kill returns
+	runtime.LockOSThread() // to this very thread: it acts before Tgkill returns
+	defer runtime.UnlockOSThread()
+	_ = syscall.Tgkill(os.Getpid(), syscall.Gettid(), syscall.Signal(pending.Swap(0)))
 }
