@@ -58,7 +58,7 @@ e2e: setup ## Run only the end-to-end tests
 
 # A fault run: make faults SEED=7 DURATION=30m FAULTS_ARGS="--only 1,26 --markdown result.md"
 SEED        ?= 1
-DURATION    ?= 6m
+DURATION    ?= 8m
 FAULTS_ARGS ?=
 
 .PHONY: faults
