@@ -71,8 +71,9 @@ func slowConsumer(ctx context.Context, n *nemesis) (verdict, error) {
 	}, nil
 }
 
-// flood has others talk in the plaza, some at a time, until the lazy client was closed, or the limit. It returns
-// whether it was, and the newest seq.
+// flood has others talk in the plaza, all at once and again when all of them have read it, until the lazy client was
+// closed, or the limit: what waits for those who read stays below any send queue. It returns whether the lazy one was
+// closed, and the newest seq.
 func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (closed bool, last int64, err error) {
 	before, err := n.slowConsumers(ctx)
 	if err != nil {
@@ -85,6 +86,11 @@ func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (cl
 			return false, 0, err
 		}
 		last = max(last, newest)
+		for _, c := range others {
+			if err := c.AwaitSeq(ctx, n.crowd.plaza, newest); err != nil {
+				return false, 0, err
+			}
+		}
 		now, err := n.slowConsumers(ctx)
 		if err != nil {
 			return false, 0, err
@@ -97,21 +103,19 @@ func (n *nemesis) flood(ctx context.Context, lazy *Client, others []*Client) (cl
 	return false, last, nil
 }
 
-// sayTogether has each of the clients send the same few times, all at once, and returns the newest seq.
+// sayTogether has each of the clients send the same once, all at once, and returns the newest seq.
 func sayTogether(ctx context.Context, room int64, body string, clients []*Client) (int64, error) {
-	const times = 5
-	last, failed := make([]int64, len(clients)), make([]error, len(clients))
+	seqs, failed := make([]int64, len(clients)), make([]error, len(clients))
 	var sending sync.WaitGroup
 	for i, c := range clients {
 		sending.Go(func() {
-			for range times {
-				receipt, err := c.Send(ctx, room, body)
-				last[i], failed[i] = max(last[i], receipt.Seq), errors.Join(failed[i], err)
-			}
+			var receipt Receipt
+			receipt, failed[i] = c.Send(ctx, room, body)
+			seqs[i] = receipt.Seq
 		})
 	}
 	sending.Wait()
-	return slices.Max(last), errors.Join(failed...)
+	return slices.Max(seqs), errors.Join(failed...)
 }
 
 // slowConsumers is how many sessions all gateways have closed because they did not read.

@@ -91,7 +91,7 @@ func crashSQL(ctx context.Context, n *nemesis) (verdict, error) {
 		}
 		return fmt.Sprintf("%d crashes, %d sockets dropped, slowest answer %s, first acknowledgement %s after it accepts",
 				len(back), dropped, seconds(answer), seconds(first)),
-			dropped == 0 && answer <= 5500*time.Millisecond && first <= 5*time.Second
+			dropped == 0 && answer <= 5*time.Second && first <= 5*time.Second
 	}, err
 }
 
