@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -81,13 +82,5 @@ func (l *Limits) validate(fault func(variable, format string, args ...any)) {
 
 func hasScheme(value string, schemes ...string) bool {
 	u, err := url.Parse(value)
-	if err != nil {
-		return false
-	}
-	for _, scheme := range schemes {
-		if u.Scheme == scheme {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.Contains(schemes, u.Scheme)
 }
