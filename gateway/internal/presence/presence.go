@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fliliy/chat/gateway/internal/event"
 )
 
 // Times that are not for configuration.
@@ -30,6 +32,11 @@ type Options struct {
 	// RefreshEvery is the time between renewals of everything this gateway has written; 1 min if zero. It has to
 	// stay well under 30 minutes.
 	RefreshEvery time.Duration
+	// Notify hears of users whose status has changed, over all their devices and gateways: once per change, from the
+	// gateway whose write made it, and from no other. It is called by the worker, one call at a time, never on a
+	// session's goroutine. While it blocks, this gateway writes nothing to Redis, not even its lease: it has to hand
+	// the changes on and return at once. nil: nobody wants to know.
+	Notify func(changes []Change)
 	// Logger hears when Redis is lost and when it is back; nil logs nowhere.
 	Logger *slog.Logger
 }
@@ -44,26 +51,40 @@ func (o Options) withDefaults() Options {
 	if o.RefreshEvery == 0 {
 		o.RefreshEvery = time.Minute
 	}
+	if o.Notify == nil {
+		o.Notify = func([]Change) {}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
 
+// Change is a user's new status.
+type Change struct {
+	User   string
+	Status string // online, away, busy or offline
+	At     time.Time
+}
+
 // Presence is one gateway's knowledge of its sessions, and the worker that keeps Redis in step with it. The methods of
 // session.Presence may be called from any goroutine, before, during and after Run; they touch memory only. Those of
 // one session have to come in order, Connect first and Disconnect last; a session that is not connected has no rooms.
 type Presence struct {
-	store *store
-	opts  Options
-	wake  chan struct{}         // capacity 1: there is something in dirty
-	lost  atomic.Pointer[error] // why Redis is not in step; nil when it is
+	store   *store
+	opts    Options
+	flights flights
+	wake    chan struct{}         // capacity 1: there is something in dirty
+	lost    atomic.Pointer[error] // why Redis is not in step; nil when it is
 
 	mu       sync.Mutex // guards what follows; nobody does I/O or takes another lock under it
 	sessions map[string]*session
 	users    map[string]*user // users with sessions, and those whose record is still to be withdrawn
 	dirty    []*user          // users whose record in Redis may differ, in order, each at most once
 	closed   bool             // Run is over, or about to be: no session counts any more
+
+	local   map[int64][]event.OnlineMember // by room, of users on this gateway, for look-ups while Redis is away
+	localAt time.Time                      // when it was gathered
 }
 
 // session is one session of a user.

@@ -16,6 +16,9 @@ const (
 
 var statusNames = [...]string{away: "away", online: "online", busy: "busy"}
 
+// offline is what nobody sets: to have no session.
+const offline = "offline"
+
 func parseStatus(name string) (status, bool) {
 	for s := away; s <= busy; s++ {
 		if statusNames[s] == name {
@@ -32,9 +35,20 @@ type record struct {
 }
 
 func (u *user) record() record {
-	if len(u.sessions) == 0 {
+	best, rooms := u.total()
+	if best == 0 {
 		return record{user: u.id}
 	}
+	text := []byte(statusNames[best])
+	for _, room := range rooms {
+		text = append(text, ' ')
+		text = strconv.AppendInt(text, room, 10)
+	}
+	return record{user: u.id, text: string(text)}
+}
+
+// total is the user's status on this gateway, 0 without a session, and the rooms she has open, each once.
+func (u *user) total() (status, []int64) {
 	var best status
 	var rooms []int64
 	for _, s := range u.sessions {
@@ -42,10 +56,5 @@ func (u *user) record() record {
 		rooms = append(rooms, s.rooms...)
 	}
 	slices.Sort(rooms)
-	text := []byte(statusNames[best])
-	for _, room := range slices.Compact(rooms) {
-		text = append(text, ' ')
-		text = strconv.AppendInt(text, room, 10)
-	}
-	return record{user: u.id, text: string(text)}
+	return best, slices.Compact(rooms)
 }

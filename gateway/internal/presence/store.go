@@ -17,6 +17,7 @@ var scripts embed.FS
 var (
 	acquireScript = mustScript("scripts/acquire.lua")
 	applyScript   = mustScript("scripts/apply.lua")
+	onlineScript  = mustScript("scripts/online.lua")
 )
 
 func mustScript(name string) *redis.Script {
@@ -92,7 +93,7 @@ func (s *store) acquire(ctx context.Context) ([]string, error) {
 }
 
 // apply renews the lease and writes records: all of them, or none with errLapsed, or unknown with another error.
-func (s *store) apply(ctx context.Context, records []record) error {
+func (s *store) apply(ctx context.Context, records []record) ([]Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	keys := make([]string, 0, 4+3*len(records))
@@ -105,14 +106,27 @@ func (s *store) apply(ctx context.Context, records []record) error {
 		args = append(args, r.user, r.text)
 	}
 	s.fence++
-	applied, err := applyScript.Run(ctx, s.rdb, keys, args...).Bool()
+	answer, err := applyScript.Run(ctx, s.rdb, keys, args...).StringSlice()
 	if err != nil {
-		return fmt.Errorf("write presence of %d users: %w", len(records), err)
+		return nil, fmt.Errorf("write presence of %d users: %w", len(records), err)
 	}
-	if !applied {
-		return errLapsed
+	if len(answer) == 0 {
+		return nil, errLapsed
 	}
-	return nil
+	return parseChanges(answer)
+}
+
+// parseChanges reads a script's answer: the time in ms, then user and status of each change.
+func parseChanges(answer []string) ([]Change, error) {
+	ms, err := strconv.ParseInt(answer[0], 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("read the time in a presence script's answer: %w", err)
+	}
+	var changes []Change
+	for i := 1; i+1 < len(answer); i += 2 {
+		changes = append(changes, Change{User: answer[i], Status: answer[i+1], At: time.UnixMilli(ms)})
+	}
+	return changes, nil
 }
 
 // release gives the lease up, once all records are withdrawn.

@@ -74,9 +74,13 @@ func (w *worker) sync(ctx context.Context, beat bool) error {
 		if len(records) == 0 && !beat {
 			return nil
 		}
-		if err := w.store.apply(ctx, records); err != nil {
+		changes, err := w.store.apply(ctx, records)
+		if err != nil {
 			w.held = false
 			return err
+		}
+		if len(changes) > 0 {
+			w.opts.Notify(changes)
 		}
 		beat = false
 	}

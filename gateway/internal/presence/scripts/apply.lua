@@ -1,6 +1,7 @@
 -- Renews the gateway's lease and writes its records of some users (none: only the lease), then derives the four public
--- keys of each user from the records of all gateways alive. Answers 1, or 0 when the lease is not as the gateway left
--- it: then nothing was changed, and the gateway has to acquire it and write everything again.
+-- keys of each user from the records of all gateways alive. Answers the time in ms and then, for each user whose status
+-- has changed by it, id and status; or nothing when the lease is not as the gateway left it: then nothing was changed,
+-- and the gateway has to acquire it and write everything again.
 --
 -- KEYS: 1 lease, 2 held (the gateway's users), 3 gateways, 4 online users;
 --       then for each user: status, rooms of the user, records of the user
@@ -13,7 +14,7 @@
 local gateway, life = ARGV[1], ARGV[5]
 
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then
-  return 0
+  return {}
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 redis.call('SADD', KEYS[3], gateway)
@@ -49,6 +50,9 @@ local function merge(records)
   return status, rooms
 end
 
+local now = redis.call('TIME')
+local changes = { string.format('%d', now[1] * 1000 + math.floor(now[2] / 1000)) }
+
 local function derive(user, status_key, rooms_key, records)
   local status, rooms = merge(records)
   for _, room in ipairs(redis.call('SMEMBERS', rooms_key)) do
@@ -61,6 +65,11 @@ local function derive(user, status_key, rooms_key, records)
     redis.call('SADD', rooms_key, room)
     redis.call('SADD', ARGV[7] .. room, user)
     redis.call('PEXPIRE', ARGV[7] .. room, life)
+  end
+  local before = redis.call('GET', status_key)
+  if (before or nil) ~= status then
+    changes[#changes + 1] = user
+    changes[#changes + 1] = status or 'offline'
   end
   if status then
     redis.call('SET', status_key, status, 'PX', life)
@@ -90,4 +99,4 @@ end
 redis.call('PEXPIRE', KEYS[2], life)
 redis.call('PEXPIRE', KEYS[3], life)
 redis.call('PEXPIRE', KEYS[4], life)
-return 1
+return changes
