@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/chatsvc/pgtest"
+	"github.com/fliliy/chat/deploy/fleet"
 	"github.com/fliliy/chat/gateway"
 	"github.com/fliliy/chat/gateway/redistest"
 )
@@ -22,11 +23,11 @@ const drainTime = 5 * time.Second
 type cluster struct {
 	folder   string // programs and logs
 	secret   string // of tokens
-	all      *addresses
+	all      *fleet.Addresses
 	names    *nameServer
 	postgres *pgtest.Server
 	redis    *redistest.Server
-	nats     *process
+	nats     *fleet.Process
 	gateways []*gatewayNode
 	replicas []*replicaNode
 	proxies  []*Proxy // every one, to close them
@@ -37,7 +38,7 @@ type cluster struct {
 
 // gatewayNode is a gateway and its ways to others.
 type gatewayNode struct {
-	node
+	fleet.Node
 	addr      string
 	toNATS    *Proxy
 	toRedis   *Proxy
@@ -46,7 +47,7 @@ type gatewayNode struct {
 
 // replicaNode is a chatsvc replica and its ways to others.
 type replicaNode struct {
-	node
+	fleet.Node
 	addr   string
 	toNATS *Proxy
 	toSQL  *Proxy
@@ -66,10 +67,10 @@ func startCluster(ctx context.Context, folder string, gateways, replicas int) (*
 }
 
 func (c *cluster) start(ctx context.Context, gateways, replicas int) (err error) {
-	if err := build(ctx, c.folder); err != nil {
+	if err := fleet.Build(ctx, c.folder, "faultpoints"); err != nil {
 		return err
 	}
-	if c.all, err = claimAddresses(); err != nil {
+	if c.all, err = fleet.ClaimAddresses(); err != nil {
 		return err
 	}
 	if c.names, err = startNames(c.all, replicas); err != nil {
@@ -82,7 +83,7 @@ func (c *cluster) start(ctx context.Context, gateways, replicas int) (err error)
 		if err := c.addReplica(i); err != nil {
 			return err
 		}
-		if err := c.replicas[i].restart(ctx); err != nil { // one after another: the first migrates the schema
+		if err := c.replicas[i].Restart(ctx); err != nil { // one after another: the first migrates the schema
 			return err
 		}
 	}
@@ -90,12 +91,12 @@ func (c *cluster) start(ctx context.Context, gateways, replicas int) (err error)
 		if err := c.addGateway(i); err != nil {
 			return err
 		}
-		if err := c.gateways[i].start(); err != nil {
+		if err := c.gateways[i].Start(); err != nil {
 			return err
 		}
 	}
 	for _, g := range c.gateways {
-		if err := g.awaitReady(ctx); err != nil {
+		if err := g.AwaitReady(ctx); err != nil {
 			return err
 		}
 	}
@@ -110,15 +111,15 @@ func (c *cluster) startServers(ctx context.Context) (err error) {
 	if c.redis, err = redistest.Start(); err != nil {
 		return err
 	}
-	c.nats = newProcess(c.folder, natsProgram, []string{
-		filepath.Join(c.folder, natsProgram), "-a", c.all.ip(natsOctet), "-p", fmt.Sprint(natsPort),
+	c.nats = fleet.NewProcess(c.folder, fleet.NATS, []string{
+		filepath.Join(c.folder, fleet.NATS), "-a", c.all.IP(natsOctet), "-p", fmt.Sprint(natsPort),
 	}, nil)
-	return c.nats.start()
+	return c.nats.Start()
 }
 
 // proxy makes a proxy on an address of the cluster.
 func (c *cluster) proxy(octet, port int, target string) (*Proxy, error) {
-	p, err := NewProxy(c.all.at(octet, port), target)
+	p, err := NewProxy(c.all.At(octet, port), target)
 	if err != nil {
 		return nil, err
 	}
@@ -132,29 +133,29 @@ func (c *cluster) addReplica(i int) error {
 		return fmt.Errorf("read the URL of PostgreSQL: %w", err)
 	}
 	toSQL, err1 := c.proxy(replicaSQLOctet+i, sqlPort, database.Host)
-	toNATS, err2 := c.proxy(replicaNATSOctet+i, natsPort, c.all.at(natsOctet, natsPort))
+	toNATS, err2 := c.proxy(replicaNATSOctet+i, natsPort, c.all.At(natsOctet, natsPort))
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
 	database.Host = toSQL.Addr()
-	addr, admin := c.all.at(replicaOctet+i, grpcPort), c.all.at(replicaOctet+i, adminPort)
-	process := newProcess(c.folder, fmt.Sprint(chatsvcProgram, i),
-		[]string{filepath.Join(c.folder, chatsvcProgram), "serve"}, []string{
+	addr, admin := c.all.At(replicaOctet+i, grpcPort), c.all.At(replicaOctet+i, adminPort)
+	process := fleet.NewProcess(c.folder, fmt.Sprint(fleet.Chatsvc, i),
+		[]string{filepath.Join(c.folder, fleet.Chatsvc), "serve"}, []string{
 			"FLILIY_CHATSVC_ADDR=" + addr, "FLILIY_CHATSVC_ADMIN_ADDR=" + admin,
 			"FLILIY_CHATSVC_DATABASE_URL=" + database.String(), "FLILIY_CHATSVC_NATS_URL=nats://" + toNATS.Addr(),
 			"FLILIY_CHATSVC_LOG_FORMAT=text",
 		})
 	c.replicas = append(c.replicas, &replicaNode{
-		node: node{process: process, admin: admin}, addr: addr, toNATS: toNATS, toSQL: toSQL,
+		Node: fleet.Node{Process: process, Admin: admin}, addr: addr, toNATS: toNATS, toSQL: toSQL,
 	})
 	return nil
 }
 
 func (c *cluster) addGateway(i int) error {
-	g := &gatewayNode{addr: c.all.at(gatewayOctet+i, publicPort)}
-	g.admin = c.all.at(gatewayOctet+i, adminPort)
+	g := &gatewayNode{addr: c.all.At(gatewayOctet+i, publicPort)}
+	g.Admin = c.all.At(gatewayOctet+i, adminPort)
 	var err1, err2 error
-	g.toNATS, err1 = c.proxy(gatewayNATSOctet+i, natsPort, c.all.at(natsOctet, natsPort))
+	g.toNATS, err1 = c.proxy(gatewayNATSOctet+i, natsPort, c.all.At(natsOctet, natsPort))
 	g.toRedis, err2 = c.proxy(gatewayRedisOctet+i, redisPort, c.redis.Addr())
 	if err := errors.Join(err1, err2); err != nil {
 		return err
@@ -166,9 +167,9 @@ func (c *cluster) addGateway(i int) error {
 		}
 		g.toChatsvc = append(g.toChatsvc, way)
 	}
-	g.process = newProcess(c.folder, fmt.Sprint(gatewayProgram, i),
-		[]string{filepath.Join(c.folder, gatewayProgram), "serve"}, []string{
-			"FLILIY_GATEWAY_ADDR=" + g.addr, "FLILIY_GATEWAY_ADMIN_ADDR=" + g.admin,
+	g.Process = fleet.NewProcess(c.folder, fmt.Sprint(fleet.Gateway, i),
+		[]string{filepath.Join(c.folder, fleet.Gateway), "serve"}, []string{
+			"FLILIY_GATEWAY_ADDR=" + g.addr, "FLILIY_GATEWAY_ADMIN_ADDR=" + g.Admin,
 			"FLILIY_GATEWAY_CHATSVC_TARGET=" + c.names.target(i), "FLILIY_GATEWAY_NATS_URL=nats://" + g.toNATS.Addr(),
 			"FLILIY_GATEWAY_REDIS_URL=redis://" + g.toRedis.Addr(), "FLILIY_GATEWAY_JWT_SECRET=" + c.secret,
 			"FLILIY_GATEWAY_LIMIT_DRAIN_TIME=" + drainTime.String(), "FLILIY_GATEWAY_LOG_FORMAT=text",
@@ -216,14 +217,14 @@ func (c *cluster) stopAll() error {
 	c.heal()
 	var gates sync.WaitGroup
 	for _, g := range c.gateways {
-		gates.Go(func() { note(g.stop()) })
+		gates.Go(func() { note(g.Stop()) })
 	}
 	gates.Wait()
 	for _, r := range c.replicas {
-		note(r.stop())
+		note(r.Stop())
 	}
 	if c.nats != nil {
-		note(c.nats.stop())
+		note(c.nats.Stop())
 	}
 	if c.redis != nil {
 		c.redis.Stop()
@@ -238,7 +239,7 @@ func (c *cluster) stopAll() error {
 		note(c.names.close())
 	}
 	if c.all != nil {
-		note(c.all.release())
+		note(c.all.Release())
 	}
 	return errors.Join(failed...)
 }

@@ -5,23 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // nameServer plays the DNS of a cluster: gateway g finds the chatsvc replicas under the name g.chatsvc, each behind a
 // proxy of its own, as it would find them under one name in production.
 type nameServer struct {
 	conn     net.PacketConn
-	all      *addresses
+	all      *fleet.Addresses
 	replicas int
 	stopped  chan struct{}
 }
 
-func startNames(all *addresses, replicas int) (*nameServer, error) {
-	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", all.at(dnsOctet, dnsPort))
+func startNames(all *fleet.Addresses, replicas int) (*nameServer, error) {
+	conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", all.At(dnsOctet, dnsPort))
 	if err != nil {
 		return nil, fmt.Errorf("listen for DNS: %w", err)
 	}
@@ -78,7 +81,7 @@ func (s *nameServer) answer(query []byte) ([]byte, error) {
 		if question.Type != dnsmessage.TypeA {
 			break
 		}
-		address := [4]byte{127, s.all.a, s.all.b, byte(chatsvcOctet + gateway*maxNodes + replica)} //nolint:gosec // < 256
+		address := netip.MustParseAddr(s.all.IP(chatsvcOctet + gateway*maxNodes + replica)).As4()
 		reply.Answers = append(reply.Answers, dnsmessage.Resource{
 			Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: question.Class, TTL: 1},
 			Body:   &dnsmessage.AResource{A: address},

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 func TestClusterRefusesSenselessSizes(t *testing.T) {
@@ -17,31 +19,13 @@ func TestClusterRefusesSenselessSizes(t *testing.T) {
 	}
 }
 
-func TestClustersDoNotShareAddresses(t *testing.T) {
-	t.Parallel()
-	one, err1 := claimAddresses()
-	two, err2 := claimAddresses()
-	if err1 != nil || err2 != nil {
-		t.Fatal(err1, err2)
-	}
-	if one.ip(gatewayOctet) == two.ip(gatewayOctet) {
-		t.Errorf("two clusters at %s", one.ip(gatewayOctet))
-	}
-	if err := one.release(); err != nil {
-		t.Error(err)
-	}
-	if err := two.release(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestNames(t *testing.T) {
 	t.Parallel()
-	all, err := claimAddresses()
+	all, err := fleet.ClaimAddresses()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = all.release() })
+	t.Cleanup(func() { _ = all.Release() })
 	names, err := startNames(all, 2)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // nemesis breaks a cluster under a crowd. Each fault leaves it as it may be for the next one, after recover.
@@ -91,8 +93,8 @@ func (n *nemesis) recover(ctx context.Context) error {
 
 // raise starts the processes that are down, all together, and waits until all are ready.
 func (n *nemesis) raise(ctx context.Context) error {
-	if !n.nats.alive() {
-		if err := n.nats.start(); err != nil {
+	if !n.nats.Alive() {
+		if err := n.nats.Start(); err != nil {
 			return err
 		}
 	}
@@ -101,11 +103,11 @@ func (n *nemesis) raise(ctx context.Context) error {
 	var raising sync.WaitGroup
 	for i, node := range nodes {
 		raising.Go(func() {
-			if !node.alive() {
-				failed[i] = node.start()
+			if !node.Alive() {
+				failed[i] = node.Start()
 			}
 			if failed[i] == nil {
-				failed[i] = node.awaitReady(ctx)
+				failed[i] = node.AwaitReady(ctx)
 			}
 		})
 	}
@@ -114,13 +116,13 @@ func (n *nemesis) raise(ctx context.Context) error {
 }
 
 // nodes are all gateways and replicas.
-func (n *nemesis) nodes() []*node {
-	var all []*node
+func (n *nemesis) nodes() []*fleet.Node {
+	var all []*fleet.Node
 	for _, g := range n.gateways {
-		all = append(all, &g.node)
+		all = append(all, &g.Node)
 	}
 	for _, r := range n.replicas {
-		all = append(all, &r.node)
+		all = append(all, &r.Node)
 	}
 	return all
 }
@@ -156,7 +158,7 @@ func (n *nemesis) busy(ctx context.Context) (*replicaNode, error) {
 	look := func() bool {
 		order := n.random.Perm(len(n.replicas))
 		for _, i := range order {
-			now, err := n.replicas[i].metric(ctx, storedMetric)
+			now, err := n.replicas[i].Metric(ctx, storedMetric)
 			if err != nil {
 				continue // down, or nothing stored yet
 			}
@@ -168,7 +170,7 @@ func (n *nemesis) busy(ctx context.Context) (*replicaNode, error) {
 		}
 		return false
 	}
-	if !poll(ctx, 30*time.Second, look) {
+	if !fleet.Poll(ctx, 30*time.Second, look) {
 		return nil, errors.New("no replica stores messages")
 	}
 	return found, nil
@@ -176,3 +178,15 @@ func (n *nemesis) busy(ctx context.Context) (*replicaNode, error) {
 
 // socketOf is the URL at which clients know a gateway.
 func (n *nemesis) socketOf(g *gatewayNode) string { return "ws://" + g.addr + "/ws" }
+
+// pause waits; false when the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

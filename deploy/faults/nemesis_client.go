@@ -122,7 +122,7 @@ func sayTogether(ctx context.Context, room int64, body string, clients []*Client
 func (n *nemesis) slowConsumers(ctx context.Context) (float64, error) {
 	sum := 0.0
 	for _, g := range n.gateways {
-		count, err := g.metric(ctx, "fliliy_gateway_slow_consumers_total")
+		count, err := g.Metric(ctx, "fliliy_gateway_slow_consumers_total")
 		if err != nil {
 			return 0, err
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // orphan is a message that was committed and not published, and when its replica died.
@@ -24,14 +26,14 @@ type orphan struct {
 func crashAfterCommit(ctx context.Context, n *nemesis) (verdict, error) {
 	var dead, frozen []orphan
 	dies := func(r *replicaNode) error {
-		<-r.exited()
+		<-r.Exited()
 		return nil
 	}
 	thaws := func(r *replicaNode) error {
 		if !pause(ctx, n.pace.freeze) {
 			return ctx.Err()
 		}
-		return r.signal(syscall.SIGCONT)
+		return r.Signal(syscall.SIGCONT)
 	}
 	for i := range n.pace.points + 1 {
 		strike := n.strikeBusy
@@ -75,12 +77,12 @@ func (n *nemesis) strikeBusy(ctx context.Context, arm syscall.Signal, then func(
 	if err != nil {
 		return nil, err
 	}
-	before := len(faultPoints(victim.logFile))
-	if err := victim.signal(arm); err != nil {
+	before := len(faultPoints(victim.LogFile))
+	if err := victim.Signal(arm); err != nil {
 		return nil, err
 	}
-	if !poll(ctx, startTimeout, func() bool { return len(faultPoints(victim.logFile)) > before }) {
-		return nil, fmt.Errorf("the fault point of %s does not act: is it busy, and built with -tags faultpoints?", victim.name)
+	if !fleet.Poll(ctx, fleet.StartTimeout, func() bool { return len(faultPoints(victim.LogFile)) > before }) {
+		return nil, fmt.Errorf("the fault point of %s does not act: is it busy, and built with -tags faultpoints?", victim.Name)
 	}
 	return n.struck(victim, before, then)
 }
@@ -97,22 +99,22 @@ func (n *nemesis) strikeLast(ctx context.Context, arm syscall.Signal, then func(
 	if err != nil {
 		return nil, err
 	}
-	before := len(faultPoints(victim.logFile))
-	if err := victim.signal(arm); err != nil {
+	before := len(faultPoints(victim.LogFile))
+	if err := victim.Signal(arm); err != nil {
 		return nil, err
 	}
-	for len(faultPoints(victim.logFile)) == before {
-		if !victim.alive() || !pause(ctx, arming) {
-			return nil, errors.Join(fmt.Errorf("%s is armed and does not act", victim.name), ctx.Err())
+	for len(faultPoints(victim.LogFile)) == before {
+		if !victim.Alive() || !pause(ctx, arming) {
+			return nil, errors.Join(fmt.Errorf("%s is armed and does not act", victim.Name), ctx.Err())
 		}
 		go func() { _, _ = sender.Send(ctx, room, "my last word") }() // the check looks at what comes of it
-		_ = poll(ctx, time.Second, func() bool { return len(faultPoints(victim.logFile)) > before })
+		_ = fleet.Poll(ctx, time.Second, func() bool { return len(faultPoints(victim.LogFile)) > before })
 	}
 	orphans, err := n.struck(victim, before, then)
 	if err != nil || len(orphans) == 0 {
 		return orphans, err
 	}
-	_ = poll(ctx, patience, func() bool { return n.crowd.allHave(room, orphans[len(orphans)-1].seq) }) // the verdict says
+	_ = fleet.Poll(ctx, patience, func() bool { return n.crowd.allHave(room, orphans[len(orphans)-1].seq) }) // the verdict says
 	return orphans, nil
 }
 
@@ -120,13 +122,13 @@ func (n *nemesis) strikeLast(ctx context.Context, arm syscall.Signal, then func(
 func (n *nemesis) landing(ctx context.Context, sender *Client, room int64) (*replicaNode, error) {
 	before := make([]float64, len(n.replicas))
 	for i, r := range n.replicas {
-		before[i], _ = r.metric(ctx, storedMetric) // without one it has stored nothing yet
+		before[i], _ = r.Metric(ctx, storedMetric) // without one it has stored nothing yet
 	}
 	if _, err := sender.Send(ctx, room, "before my last word"); err != nil {
 		return nil, err
 	}
 	for i, r := range n.replicas {
-		if now, err := r.metric(ctx, storedMetric); err == nil && now > before[i] {
+		if now, err := r.Metric(ctx, storedMetric); err == nil && now > before[i] {
 			return r, nil
 		}
 	}
@@ -136,11 +138,11 @@ func (n *nemesis) landing(ctx context.Context, sender *Client, room int64) (*rep
 // struck does what is to be done with a victim whose fault point has acted, and returns the messages it named.
 func (n *nemesis) struck(victim *replicaNode, before int, then func(*replicaNode) error) ([]orphan, error) {
 	at := n.now()
-	points := faultPoints(victim.logFile)
+	points := faultPoints(victim.LogFile)
 	if len(points) <= before {
-		return nil, fmt.Errorf("the fault point of %s did not act", victim.name)
+		return nil, fmt.Errorf("the fault point of %s did not act", victim.Name)
 	}
-	n.say("%s has committed and not published %.60s", victim.name, points[before])
+	n.say("%s has committed and not published %.60s", victim.Name, points[before])
 	if err := then(victim); err != nil {
 		return nil, err
 	}

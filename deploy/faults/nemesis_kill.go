@@ -16,8 +16,8 @@ func killGateways(ctx context.Context, n *nemesis) (verdict, error) {
 	for range n.pace.kills {
 		victim := n.crowded()
 		deaths = append(deaths, death{n.now(), n.socketOf(victim)})
-		victim.kill()
-		n.say("%s is killed", victim.name)
+		victim.Kill()
+		n.say("%s is killed", victim.Name)
 		if err := n.lull(ctx); err != nil {
 			return nil, err
 		}
@@ -46,8 +46,8 @@ func killReplicas(ctx context.Context, n *nemesis) (verdict, error) {
 				return err
 			}
 			at := n.now()
-			victim.kill()
-			n.say("%s is killed", victim.name)
+			victim.Kill()
+			n.say("%s is killed", victim.Name)
 			kills++
 			service = append(service, at)
 			if err := n.lull(ctx); err != nil {
@@ -74,11 +74,11 @@ func killReplicas(ctx context.Context, n *nemesis) (verdict, error) {
 func rollingRestart(ctx context.Context, n *nemesis) (verdict, error) {
 	w, err := n.during(func() error {
 		for _, node := range n.nodes() {
-			n.say("%s is asked to go", node.name)
-			if err := node.stop(); err != nil {
+			n.say("%s is asked to go", node.Name)
+			if err := node.Stop(); err != nil {
 				return err
 			}
-			if err := node.restart(ctx); err != nil {
+			if err := node.Restart(ctx); err != nil {
 				return err
 			}
 			if err := n.lull(ctx); err != nil {

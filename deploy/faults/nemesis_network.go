@@ -4,17 +4,19 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // natsDown is row 4: NATS is killed, and comes back after a while.
 func natsDown(ctx context.Context, n *nemesis) (verdict, error) {
 	w, err := n.during(func() error {
-		n.nats.kill()
+		n.nats.Kill()
 		n.say("NATS is killed for %s", n.pace.natsDown)
 		if !pause(ctx, n.pace.natsDown) {
 			return ctx.Err()
 		}
-		return n.nats.start()
+		return n.nats.Start()
 	})
 	if err != nil {
 		return nil, err
@@ -35,8 +37,8 @@ func natsPartition(ctx context.Context, n *nemesis) (verdict, error) {
 	w, err := n.during(func() error {
 		victim.toNATS.BlackHole()
 		began := time.Now()
-		n.say("%s does not reach NATS for %s, and nobody says so", victim.name, n.pace.partition)
-		if poll(ctx, n.pace.partition, func() bool { return !victim.ready(ctx) }) {
+		n.say("%s does not reach NATS for %s, and nobody says so", victim.Name, n.pace.partition)
+		if fleet.Poll(ctx, n.pace.partition, func() bool { return !victim.Ready(ctx) }) {
 			noticed = time.Since(began)
 		}
 		if !pause(ctx, n.pace.partition-time.Since(began)) {

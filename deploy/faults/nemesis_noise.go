@@ -25,7 +25,7 @@ const flushTimeout = time.Minute
 
 // broker connects straight to NATS, past the proxies.
 func (n *nemesis) broker() (*nats.Conn, error) {
-	conn, err := nats.Connect("nats://" + n.all.at(natsOctet, natsPort))
+	conn, err := nats.Connect("nats://" + n.all.At(natsOctet, natsPort))
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
@@ -104,7 +104,7 @@ func (n *nemesis) gatewayCounts(ctx context.Context) (gatewayCounts, error) {
 			"fliliy_gateway_fanin_bad_total": &sum.bad, "fliliy_gateway_hub_holes_total": &sum.holes,
 			"fliliy_gateway_hub_repairs_total": &sum.repairs,
 		} {
-			value, err := g.metric(ctx, name)
+			value, err := g.Metric(ctx, name)
 			if err != nil {
 				return gatewayCounts{}, err
 			}
@@ -141,7 +141,7 @@ func poison(ctx context.Context, n *nemesis) (verdict, error) {
 	}
 	dead := 0
 	for _, node := range n.nodes() {
-		if !node.alive() {
+		if !node.Alive() {
 			dead++
 		}
 	}
@@ -213,19 +213,19 @@ func (n *nemesis) poisonGRPC(ctx context.Context) error {
 		conn, err := grpc.NewClient("passthrough:///"+r.addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})))
 		if err != nil {
-			return fmt.Errorf("connect to %s: %w", r.name, err)
+			return fmt.Errorf("connect to %s: %w", r.Name, err)
 		}
 		for range each {
 			if err := n.poisonStream(ctx, conn); err != nil {
 				_ = conn.Close()
-				return fmt.Errorf("send garbage to %s: %w", r.name, err)
+				return fmt.Errorf("send garbage to %s: %w", r.Name, err)
 			}
 			for _, method := range []string{"RelayService/Subscribe", "RelayService/ReadLog", "ChatService/SendMessage"} {
 				var answer []byte
 				acting := identity.WithUser(ctx, user(0))
 				if conn.Invoke(acting, "/fliliy.chat.v1."+method, n.garbage(100), &answer) == nil {
 					_ = conn.Close()
-					return fmt.Errorf("%s takes garbage as %s", r.name, method)
+					return fmt.Errorf("%s takes garbage as %s", r.Name, method)
 				}
 			}
 		}
@@ -235,7 +235,7 @@ func (n *nemesis) poisonGRPC(ctx context.Context) error {
 }
 
 func (n *nemesis) poisonStream(ctx context.Context, conn *grpc.ClientConn) error {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 	stream, err := conn.NewStream(ctx, desc, "/fliliy.chat.v1.RelayService/Relay")
@@ -256,10 +256,10 @@ func (n *nemesis) poisonStream(ctx context.Context, conn *grpc.ClientConn) error
 func (n *nemesis) poisonPorts(ctx context.Context) error {
 	var ports []string
 	for _, g := range n.gateways {
-		ports = append(ports, g.addr, g.admin)
+		ports = append(ports, g.addr, g.Admin)
 	}
 	for _, r := range n.replicas {
-		ports = append(ports, r.addr, r.admin)
+		ports = append(ports, r.addr, r.Admin)
 	}
 	for _, port := range ports {
 		for _, start := range []string{"", "GET /ws HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"} {

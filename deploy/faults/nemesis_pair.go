@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // blow is a simple fault that can overlap with another one.
@@ -24,30 +26,30 @@ func (n *nemesis) blows(ctx context.Context) []blow {
 	none := func() error { return nil }
 	quiet := func(f func()) func() error { return func() error { f(); return nil } }
 	return []blow{
-		{gateway.name + " killed", quiet(gateway.kill), none},
-		{replica.name + " killed", quiet(replica.kill), none},
+		{gateway.Name + " killed", quiet(gateway.Kill), none},
+		{replica.Name + " killed", quiet(replica.Kill), none},
 		{
-			frozen.name + " frozen", func() error { return ignoreDead(frozen.signal(syscall.SIGSTOP)) },
-			func() error { return ignoreDead(frozen.signal(syscall.SIGCONT)) },
+			frozen.Name + " frozen", func() error { return ignoreDead(frozen.Signal(syscall.SIGSTOP)) },
+			func() error { return ignoreDead(frozen.Signal(syscall.SIGCONT)) },
 		},
-		{"NATS killed", quiet(n.nats.kill), none},
+		{"NATS killed", quiet(n.nats.Kill), none},
 		{"PostgreSQL crashed", quiet(n.postgres.Crash), func() error { return n.restartSQL(ctx) }},
 		{"Redis killed", quiet(n.redis.Kill), n.redis.Restart},
-		{lost.name + " cut off from NATS", quiet(lost.toNATS.BlackHole), quiet(lost.toNATS.Heal)},
-		{lost.name + " cut off from a replica", quiet(way.BlackHole), quiet(way.Heal)},
-		{lost.name + " refused by Redis", quiet(lost.toRedis.Refuse), quiet(lost.toRedis.Heal)},
+		{lost.Name + " cut off from NATS", quiet(lost.toNATS.BlackHole), quiet(lost.toNATS.Heal)},
+		{lost.Name + " cut off from a replica", quiet(way.BlackHole), quiet(way.Heal)},
+		{lost.Name + " refused by Redis", quiet(lost.toRedis.Refuse), quiet(lost.toRedis.Heal)},
 		{
-			replica.name + " slow to PostgreSQL", quiet(func() { replica.toSQL.Delay(200 * time.Millisecond) }),
+			replica.Name + " slow to PostgreSQL", quiet(func() { replica.toSQL.Delay(200 * time.Millisecond) }),
 			quiet(replica.toSQL.Heal),
 		},
-		{replica.name + " cut off from PostgreSQL", quiet(replica.toSQL.BlackHole), quiet(replica.toSQL.Heal)},
-		{replica.name + " cut off from NATS", quiet(replica.toNATS.BlackHole), quiet(replica.toNATS.Heal)},
+		{replica.Name + " cut off from PostgreSQL", quiet(replica.toSQL.BlackHole), quiet(replica.toSQL.Heal)},
+		{replica.Name + " cut off from NATS", quiet(replica.toNATS.BlackHole), quiet(replica.toNATS.Heal)},
 	}
 }
 
 // ignoreDead takes it as done when the victim of a signal is dead already.
 func ignoreDead(err error) error {
-	if errors.Is(err, errNotRunning) {
+	if errors.Is(err, fleet.ErrNotRunning) {
 		return nil
 	}
 	return err
