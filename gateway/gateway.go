@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,10 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 		Interest: g.fanin, Logs: g.relay, Logger: g.logger, Metrics: counts,
 		Tuning: hub.Tuning{RecentBytes: g.cfg.Limits.RecentBytes},
 	})
-	g.presence = presence.New(g.redis, presence.Options{Logger: g.logger})
+	g.presence = presence.New(g.redis, presence.Options{
+		Debounce: cmp.Or(g.cfg.PresenceDebounce, -1), // 0 is none here, and the default there
+		Logger:   g.logger,
+	})
 
 	limits := session.DefaultConfig()
 	limits.Server = "fliliy-chat/" + strings.TrimPrefix(Version(), "v")

@@ -30,6 +30,9 @@ type Config struct {
 	ChatsvcTarget string `env:"CHATSVC_TARGET"`
 	// RedisURL names the Redis that holds presence: redis://[user:password@]host:port[/db].
 	RedisURL string `env:"REDIS_URL"`
+	// PresenceDebounce is how long a user still counts as online, and in her rooms, after her connection has ended; 0:
+	// not at all.
+	PresenceDebounce time.Duration `env:"PRESENCE_DEBOUNCE"`
 	// Origins are the web origins that may connect, such as https://shop.example; empty: the same origin only.
 	Origins []string `env:"ORIGINS"`
 
@@ -79,8 +82,11 @@ func Default() Config {
 		AdminAddr:     "127.0.0.1:8090",
 		ChatsvcTarget: "127.0.0.1:9090",
 		RedisURL:      "redis://127.0.0.1:6379",
-		NATS:          NATS{URL: "nats://127.0.0.1:4222"},
-		JWT:           JWT{Claim: "sub", Leeway: 5 * time.Second},
+
+		PresenceDebounce: 3 * time.Second,
+
+		NATS: NATS{URL: "nats://127.0.0.1:4222"},
+		JWT:  JWT{Claim: "sub", Leeway: 5 * time.Second},
 		Limits: Limits{
 			BodyBytes: 64 << 10, SendQueueBytes: 512 << 10, Subscriptions: 128,
 			HeartBeat: 10 * time.Second, DrainTime: 10 * time.Second, DrainGrace: 2 * time.Second,

@@ -44,6 +44,7 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 		"FLILIY_GATEWAY_LIMIT_HEART_BEAT":   "20s",
 		"FLILIY_GATEWAY_LIMIT_DRAIN_GRACE":  "0s",
 		"FLILIY_GATEWAY_LIMIT_RECENT_BYTES": "1048576",
+		"FLILIY_GATEWAY_PRESENCE_DEBOUNCE":  "0s",
 	})
 	if err != nil {
 		t.Fatalf("LoadFrom: %v", err)
@@ -53,6 +54,7 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 	want.Origins = []string{"https://shop.example", "https://m.shop.example"}
 	want.Log.Level, want.Limits.HeartBeat = slog.LevelWarn, 20*time.Second
 	want.Limits.DrainGrace, want.Limits.RecentBytes = 0, 1<<20
+	want.PresenceDebounce = 0
 	if diff := cmp.Diff(want, cfg); diff != "" {
 		t.Errorf("LoadFrom (-want +got):\n%s", diff)
 	}
@@ -78,6 +80,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 	cfg.ChatsvcTarget = ""
 	cfg.NATS.URL = "localhost"
 	cfg.RedisURL = "http://:hunter2@redis"
+	cfg.PresenceDebounce = time.Hour
 	cfg.JWT = config.JWT{Secret: "short-secret", Leeway: -1}
 	cfg.Origins = []string{"*", "https://a.example/", "shop.example"}
 	cfg.Limits = config.Limits{BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1}
@@ -87,7 +90,8 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		t.Fatal("Validate found nothing")
 	}
 	for _, variable := range []string{
-		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "NATS_URL", "REDIS_URL", "JWT_SECRET", "JWT_USER_CLAIM", "JWT_LEEWAY",
+		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "NATS_URL", "REDIS_URL", "PRESENCE_DEBOUNCE", "JWT_SECRET",
+		"JWT_USER_CLAIM", "JWT_LEEWAY",
 		"ORIGINS", "LIMIT_BODY_BYTES", "LIMIT_SEND_QUEUE_BYTES", "LIMIT_SUBSCRIPTIONS", "LIMIT_HEART_BEAT",
 		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",
 	} {

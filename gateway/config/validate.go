@@ -37,6 +37,9 @@ func (c *Config) Validate() error {
 	if !hasScheme(c.RedisURL, "redis", "rediss", "unix") {
 		fault("REDIS_URL", "not a URL such as redis://redis:6379")
 	}
+	if c.PresenceDebounce < 0 || c.PresenceDebounce > time.Minute {
+		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
+	}
 	if len(c.JWT.Secret) < MinSecret {
 		fault("JWT_SECRET", "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48",
 			len(c.JWT.Secret), MinSecret)

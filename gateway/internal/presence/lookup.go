@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fliliy/chat/gateway/internal/event"
 )
 
@@ -68,15 +66,21 @@ func (p *Presence) Statuses(ctx context.Context, users []string) (map[string]Sta
 	return p.localStatuses(users), ErrStale
 }
 
+// gathered is who of this gateway's users has which room open.
+type gathered struct {
+	rooms map[int64][]event.OnlineMember
+	at    time.Time
+}
+
 // localOnline answers Online from memory. All sessions are gone through for it, so the answer for every room is kept
 // for a second.
 func (p *Presence) localOnline(room int64) event.Online {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := time.Now(); p.local == nil || now.Sub(p.localAt) >= localLife {
-		p.local, p.localAt = p.gather(), now
+	if now := p.now(); p.local == nil || now.Sub(p.local.at) >= localLife {
+		p.local = &gathered{rooms: p.gather(), at: now}
 	}
-	members := p.local[room]
+	members := p.local.rooms[room]
 	if len(members) > MaxLookup {
 		return event.Online{Members: members[:MaxLookup:MaxLookup], Truncated: true, Stale: true}
 	}
@@ -89,7 +93,7 @@ func (p *Presence) gather() map[int64][]event.OnlineMember {
 	for _, u := range p.users {
 		best, open := u.total()
 		for _, room := range open {
-			rooms[room] = append(rooms[room], event.OnlineMember{User: u.id, Status: statusNames[best]})
+			rooms[room] = append(rooms[room], event.OnlineMember{User: u.id, Status: best.String()})
 		}
 	}
 	return rooms
@@ -102,7 +106,7 @@ func (p *Presence) localStatuses(users []string) map[string]Status {
 	for _, id := range users {
 		if u := p.users[id]; u != nil && len(u.sessions) > 0 {
 			best, _ := u.total()
-			found[id] = Status{Status: statusNames[best], LastSeen: time.Now()}
+			found[id] = Status{Status: best.String(), LastSeen: p.now()}
 		}
 	}
 	return found
@@ -110,7 +114,7 @@ func (p *Presence) localStatuses(users []string) map[string]Status {
 
 // online asks Redis who has a room open.
 func (s *store) online(ctx context.Context, room int64) (event.Online, error) {
-	answer, err := onlineScript.RunRO(ctx, s.rdb, []string{roomUsersKey(room)}, MaxLookup+1, statusPrefix).StringSlice()
+	answer, err := onlineScript.RunRO(ctx, s.rdb, nil, room, MaxLookup+1).StringSlice()
 	if err != nil {
 		return event.Online{}, fmt.Errorf("look up who is online in room %d: %w", room, err)
 	}
@@ -122,24 +126,4 @@ func (s *store) online(ctx context.Context, room int64) (event.Online, error) {
 		return event.Online{Members: members[:MaxLookup], Truncated: true}, nil
 	}
 	return event.Online{Members: members}, nil
-}
-
-// statuses asks Redis for the presence of users.
-func (s *store) statuses(ctx context.Context, users []string) (map[string]Status, error) {
-	keys := make([]string, len(users))
-	for i, id := range users {
-		keys[i] = statusKey(id)
-	}
-	values, err := s.rdb.MGet(ctx, keys...).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("look up presence of %d users: %w", len(users), err)
-	}
-	found := make(map[string]Status, len(users))
-	for i, id := range users {
-		found[id] = Status{Status: offline}
-		if name, online := values[i].(string); online {
-			found[id] = Status{Status: name, LastSeen: time.Now()}
-		}
-	}
-	return found, nil
 }

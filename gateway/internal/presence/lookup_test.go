@@ -32,18 +32,28 @@ func TestLookUps(t *testing.T) {
 		a.settle(t, rdb)
 		b.settle(t, rdb)
 
-		want := event.Online{Members: []event.OnlineMember{{User: "alice", Status: "online"}, {User: "bob", Status: "away"}}}
-		if diff := cmp.Diff(want, sorted(a.Online(t.Context(), 2))); diff != "" {
+		want := event.Online{
+			Members: []event.OnlineMember{{User: "alice", Status: "online"}, {User: "bob", Status: "away"}},
+		}
+		online := func(room int64) (got event.Online) {
+			await(t, "Redis answers in time", func() bool { got = a.Online(t.Context(), room); return !got.Stale })
+			return sorted(got)
+		}
+		if diff := cmp.Diff(want, online(2)); diff != "" {
 			t.Errorf("Online(2) on the gateway without bob differs (-want +got):\n%s", diff)
 		}
-		if empty := a.Online(t.Context(), 99); len(empty.Members) > 0 || empty.Stale {
+		if empty := online(99); len(empty.Members) > 0 {
 			t.Errorf("Online(99) = %+v, want nobody", empty)
 		}
-		statuses, err := a.Statuses(t.Context(), []string{"alice", "bob", "nobody"})
-		if err != nil {
-			t.Fatalf("Statuses: %v", err)
+		var statuses map[string]presence.Status
+		await(t, "Redis answers in time", func() (ok bool) {
+			var err error
+			statuses, err = a.Statuses(t.Context(), []string{"alice", "bob", "nobody"})
+			return err == nil
+		})
+		wantStatuses := map[string]presence.Status{
+			"alice": {Status: "online"}, "bob": {Status: "away"}, "nobody": {Status: "offline"},
 		}
-		wantStatuses := map[string]presence.Status{"alice": {Status: "online"}, "bob": {Status: "away"}, "nobody": {Status: "offline"}}
 		if diff := cmp.Diff(wantStatuses, statuses, cmpopts.IgnoreFields(presence.Status{}, "LastSeen")); diff != "" {
 			t.Errorf("Statuses differ (-want +got):\n%s", diff)
 		}
@@ -61,9 +71,10 @@ func TestLookUpsAreBounded(t *testing.T) {
 		a.Enter(id, id, 7)
 	}
 	a.settle(t, rdb)
-	if got := a.Online(t.Context(), 7); len(got.Members) != presence.MaxLookup || !got.Truncated || got.Stale {
-		t.Errorf("Online = %d members, truncated %v, stale %v; want %d, true, false",
-			len(got.Members), got.Truncated, got.Stale, presence.MaxLookup)
+	var got event.Online
+	await(t, "Redis answers in time", func() bool { got = a.Online(t.Context(), 7); return !got.Stale })
+	if len(got.Members) != presence.MaxLookup || !got.Truncated {
+		t.Errorf("Online = %d members, truncated %v; want %d, true", len(got.Members), got.Truncated, presence.MaxLookup)
 	}
 	s.Kill()
 	await(t, "the gateway says that it is degraded", func() bool { return a.Ready() != nil })
@@ -103,7 +114,7 @@ func TestLookUpsOfOneRoomAreShared(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t)
 	rdb := dial(t, s.Addr())
-	a := runGateway(t, s.Addr(), presence.Options{LeaseEvery: time.Hour, RefreshEvery: time.Hour})
+	a := runGateway(t, s.Addr(), presence.Options{Debounce: -1, LeaseEvery: 200 * time.Millisecond})
 	a.Connect("s1", "alice")
 	a.Enter("s1", "alice", 1)
 	a.settle(t, rdb)
@@ -114,9 +125,10 @@ func TestLookUpsOfOneRoomAreShared(t *testing.T) {
 		asking.Go(func() { a.Online(t.Context(), 1) })
 	}
 	asking.Wait()
-	// One look-up at a time, and a pause after each: so many at most, whatever the machine; and one for the script.
-	most := int(time.Since(start)/(20*time.Millisecond)) + 3
-	if calls := scriptCalls(t, rdb) - before; calls > most {
-		t.Errorf("%d script calls for 1000 look-ups in %v, want at most %d", calls, time.Since(start), most)
+	calls, took := scriptCalls(t, rdb)-before, time.Since(start)
+	// One look-up at a time, and a pause after each: so many at most, whatever the machine; the script once more;
+	// beats.
+	if most := int(took/(20*time.Millisecond)) + 3 + int(took/(200*time.Millisecond)) + 1; calls > most {
+		t.Errorf("%d script calls for 1000 look-ups in %v, want at most %d", calls, took, most)
 	}
 }

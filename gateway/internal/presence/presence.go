@@ -9,47 +9,51 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/fliliy/chat/gateway/internal/event"
 )
 
-// Times that are not for configuration.
+// Bounds that are not for configuration.
 const (
-	life        = 30 * time.Minute // of every key but the lease, without a refresh
-	callTimeout = 3 * time.Second  // of one script call
-	byeTimeout  = 5 * time.Second  // of everything Run does after its end was asked
+	callTimeout = 2 * time.Second // of one script call
+	byeTimeout  = 5 * time.Second // of everything Run does after its end was asked
+	batch       = 128             // users in one script call, which should keep Redis busy for a millisecond or two
+	pulseBeats  = 3               // without one for so many beats, Redis was away for all gateways
 )
-
-// batch is how many users one script call carries: a call should keep Redis busy for about a millisecond.
-const batch = 128
 
 // Options of a Presence. The zero value is right for production.
 type Options struct {
-	// LeaseTTL is how long this gateway's sessions count after its last sign of life; 10 s if zero.
+	// Debounce is how long a session still counts after its end, with its status and its rooms, so that nobody sees a
+	// client go that comes back at once, here or on another gateway. 3 s if zero; negative: not at all.
+	Debounce time.Duration
+	// LeaseTTL is how long a gateway may be silent before the others take its users offline; 10 s if zero.
 	LeaseTTL time.Duration
-	// LeaseEvery is the time between signs of life, and between attempts while Redis is away; LeaseTTL/3 if zero.
+	// LeaseEvery is the time between signs of life, and between attempts while Redis is away; LeaseTTL/10 if zero.
 	LeaseEvery time.Duration
-	// RefreshEvery is the time between renewals of everything this gateway has written; 1 min if zero. It has to
-	// stay well under 30 minutes.
+	// RefreshEvery is the time in which everything this gateway has written is renewed, a part with each sign of
+	// life; 14 min if zero. It has to stay under 15 minutes.
 	RefreshEvery time.Duration
 	// Notify hears of users whose status has changed, over all their devices and gateways: once per change, from the
-	// gateway whose write made it, and from no other. It is called by the worker, one call at a time, never on a
-	// session's goroutine. While it blocks, this gateway writes nothing to Redis, not even its lease: it has to hand
-	// the changes on and return at once. nil: nobody wants to know.
+	// gateway whose write made it. Only when a gateway dies before its next sign of life may another one tell its
+	// last changes again, with the same At. The times of one user's changes always rise: who gets them out of order
+	// goes by the latest. Notify is called by the worker, one call at a time, never on a session's goroutine. While
+	// it blocks, this gateway writes nothing to Redis, not even its sign of life, and after LeaseTTL counts as dead:
+	// it has to hand the changes on and return at once. nil: nobody wants to know.
 	Notify func(changes []Change)
-	// Logger hears when Redis is lost and when it is back; nil logs nowhere.
+	// Logger hears when Redis is lost and when it is back, and of gateways that died; nil logs nowhere.
 	Logger *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
+	if o.Debounce == 0 {
+		o.Debounce = 3 * time.Second
+	}
 	if o.LeaseTTL == 0 {
 		o.LeaseTTL = 10 * time.Second
 	}
 	if o.LeaseEvery == 0 {
-		o.LeaseEvery = o.LeaseTTL / 3
+		o.LeaseEvery = o.LeaseTTL / 10
 	}
 	if o.RefreshEvery == 0 {
-		o.RefreshEvery = time.Minute
+		o.RefreshEvery = leaseLife - time.Minute
 	}
 	if o.Notify == nil {
 		o.Notify = func([]Change) {}
@@ -67,12 +71,14 @@ type Change struct {
 	At     time.Time
 }
 
-// Presence is one gateway's knowledge of its sessions, and the worker that keeps Redis in step with it. The methods of
-// session.Presence may be called from any goroutine, before, during and after Run; they touch memory only. Those of
-// one session have to come in order, Connect first and Disconnect last; a session that is not connected has no rooms.
+// Presence is one gateway's knowledge of its sessions, and the worker that keeps Redis in step with it. The methods
+// of session.Presence may be called from any goroutine, before, during and after Run; they touch memory only. Those
+// of one session have to come in order, Connect first and Disconnect last; a session that is not connected has no
+// rooms.
 type Presence struct {
 	store   *store
 	opts    Options
+	now     func() time.Time
 	flights flights
 	wake    chan struct{}         // capacity 1: there is something in dirty
 	lost    atomic.Pointer[error] // why Redis is not in step; nil when it is
@@ -81,10 +87,9 @@ type Presence struct {
 	sessions map[string]*session
 	users    map[string]*user // users with sessions, and those whose record is still to be withdrawn
 	dirty    []*user          // users whose record in Redis may differ, in order, each at most once
+	leaving  []departure      // sessions that are over and still count, in order
 	closed   bool             // Run is over, or about to be: no session counts any more
-
-	local   map[int64][]event.OnlineMember // by room, of users on this gateway, for look-ups while Redis is away
-	localAt time.Time                      // when it was gathered
+	local    *gathered        // for look-ups while Redis is away
 }
 
 // session is one session of a user.
@@ -97,16 +102,24 @@ type session struct {
 // user is a user on this gateway.
 type user struct {
 	id       string
-	sessions []*session
-	queued   bool // is in dirty
+	sessions []*session // also those that are over and still count
+	told     told       // when this gateway last wrote her
+	queued   bool       // is in dirty
+}
+
+// departure is a session that is over, and until when it counts.
+type departure struct {
+	session *session
+	until   time.Time
 }
 
 // New makes the presence of this gateway, under a new identity: a gateway that starts again is another one.
 func New(rdb redis.UniversalClient, opts Options) *Presence {
 	opts = opts.withDefaults()
 	p := &Presence{
-		store:    newStore(rdb, rand.Text(), opts.LeaseTTL),
+		store:    newStore(rdb, rand.Text(), opts),
 		opts:     opts,
+		now:      time.Now,
 		wake:     make(chan struct{}, 1),
 		sessions: make(map[string]*session),
 		users:    make(map[string]*user),
@@ -133,7 +146,8 @@ func (p *Presence) Connect(sessionID, userID string) {
 	p.touch(u)
 }
 
-// Disconnect ends a session: it leaves all its rooms, and the user goes offline if it was her last anywhere.
+// Disconnect ends a session. Once it does not count any more, it has left all its rooms, and the user goes offline if
+// it was her last anywhere.
 func (p *Presence) Disconnect(sessionID, userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,8 +156,11 @@ func (p *Presence) Disconnect(sessionID, userID string) {
 		return
 	}
 	delete(p.sessions, sessionID)
-	s.user.sessions = slices.DeleteFunc(s.user.sessions, func(other *session) bool { return other == s })
-	p.touch(s.user)
+	if p.opts.Debounce > 0 {
+		p.leaving = append(p.leaving, departure{session: s, until: p.now().Add(p.opts.Debounce)})
+		return
+	}
+	p.remove(s)
 }
 
 // Enter counts the session into a room. It may enter more than once, and then has to leave as often.
@@ -214,6 +231,12 @@ func (p *Presence) find(sessionID, userID string) *session {
 		return nil
 	}
 	return s
+}
+
+// remove makes a session count no more. Under mu.
+func (p *Presence) remove(s *session) {
+	s.user.sessions = slices.DeleteFunc(s.user.sessions, func(other *session) bool { return other == s })
+	p.touch(s.user)
 }
 
 // touch puts a user in the waiting line, once, and wakes the worker. Under mu.

@@ -14,10 +14,12 @@ const (
 	busy
 )
 
-var statusNames = [...]string{away: "away", online: "online", busy: "busy"}
+var statusNames = [...]string{0: offline, away: "away", online: "online", busy: "busy"}
 
 // offline is what nobody sets: to have no session.
 const offline = "offline"
+
+func (s status) String() string { return statusNames[s] }
 
 func parseStatus(name string) (status, bool) {
 	for s := away; s <= busy; s++ {
@@ -32,19 +34,20 @@ func parseStatus(name string) (status, bool) {
 type record struct {
 	user string
 	text string // "status room room ...", or empty without a session
+	told told   // what this gateway believes everyone knows of her
 }
 
 func (u *user) record() record {
 	best, rooms := u.total()
 	if best == 0 {
-		return record{user: u.id}
+		return record{user: u.id, told: u.told}
 	}
-	text := []byte(statusNames[best])
+	text := []byte(best.String())
 	for _, room := range rooms {
 		text = append(text, ' ')
 		text = strconv.AppendInt(text, room, 10)
 	}
-	return record{user: u.id, text: string(text)}
+	return record{user: u.id, text: string(text), told: u.told}
 }
 
 // total is the user's status on this gateway, 0 without a session, and the rooms she has open, each once.

@@ -20,24 +20,19 @@ type server interface {
 	Addr() string
 	Kill()
 	Restart() error // empty, on the same port
-	// pass lets time pass for the server, so that keys expire sooner where its clock is ours.
-	pass(d time.Duration)
 }
 
-// real is a redis-server; its clock is everyone's.
+// real is a redis-server.
 type real struct{ *redistest.Server }
 
-func (real) pass(time.Duration) {}
-
-// mini is a miniredis; its clock stands still unless moved.
+// mini is a miniredis. It has no clock that lets keys expire, so one is made for it.
 type mini struct {
 	*miniredis.Miniredis
 	addr string // which it forgets while it is down
 }
 
-func (m mini) Addr() string         { return m.addr }
-func (m mini) Kill()                { m.Close() }
-func (m mini) pass(d time.Duration) { m.FastForward(d) }
+func (m mini) Addr() string { return m.addr }
+func (m mini) Kill()        { m.Close() }
 func (m mini) Restart() error {
 	m.FlushAll()
 	return m.Miniredis.Restart()
@@ -49,12 +44,28 @@ func onEachServer(t *testing.T, test func(t *testing.T, s server)) {
 	t.Run("miniredis", func(t *testing.T) {
 		t.Parallel()
 		m := miniredis.RunT(t)
+		go expireKeys(t.Context(), m)
 		test(t, mini{Miniredis: m, addr: m.Addr()})
 	})
 	t.Run("redis-server", func(t *testing.T) {
 		t.Parallel()
 		test(t, real{redistest.New(t)})
 	})
+}
+
+// expireKeys lets time pass for a miniredis as it does for us.
+func expireKeys(ctx context.Context, m *miniredis.Miniredis) {
+	clock := time.NewTicker(10 * time.Millisecond)
+	defer clock.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-clock.C:
+			m.FastForward(now.Sub(last))
+			last = now
+		}
+	}
 }
 
 func dial(t testing.TB, addr string) *redis.Client {
@@ -75,8 +86,10 @@ type gateway struct {
 	done   chan error
 }
 
-// quick notices trouble soon, and renews nothing unless asked to.
-var quick = presence.Options{LeaseEvery: 20 * time.Millisecond, RefreshEvery: time.Hour}
+// quick notices trouble soon, waits for nobody to come back, and renews nothing unless asked to.
+var quick = presence.Options{
+	Debounce: -1, LeaseTTL: 2 * time.Second, LeaseEvery: 20 * time.Millisecond, RefreshEvery: time.Hour,
+}
 
 func runGateway(t testing.TB, addr string, opts presence.Options) *gateway {
 	t.Helper()

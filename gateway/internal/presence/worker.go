@@ -9,31 +9,27 @@ import (
 
 var errNotYet = errors.New("presence has not reached Redis yet; chat goes on without it")
 
-// Run keeps Redis in step until ctx ends; then it takes this gateway's sessions offline, as far as Redis lets it within
-// 5 seconds, and gives up its lease. It is called once. The only error is a client it cannot work with: trouble with
-// Redis is waited out, see Ready.
+// Run keeps Redis in step until ctx ends; then it leaves this gateway's users to the other gateways, which take those
+// offline who do not come to them within a debounce, or, if there is none, takes them offline itself, as far as Redis
+// lets it within 5 seconds. It is called once. The only error is a client it cannot work with: trouble with Redis is
+// waited out, see Ready.
 func (p *Presence) Run(ctx context.Context) error {
 	if err := p.store.check(); err != nil {
 		return err
 	}
-	lease := time.NewTicker(p.opts.LeaseEvery)
-	defer lease.Stop()
-	refresh := time.NewTicker(p.opts.RefreshEvery)
-	defer refresh.Stop()
-
-	w := worker{Presence: p}
+	beat := time.NewTicker(p.opts.LeaseEvery)
+	defer beat.Stop()
+	w := newWorker(p)
 	w.turn(ctx, true)
 	for {
 		select {
 		case <-ctx.Done():
 			w.leave(context.WithoutCancel(ctx))
 			return nil
-		case <-lease.C:
+		case <-beat.C:
 			w.turn(ctx, true)
 		case <-p.wake:
 			w.turn(ctx, false)
-		case <-refresh.C:
-			p.touchAll()
 		}
 	}
 }
@@ -41,48 +37,101 @@ func (p *Presence) Run(ctx context.Context) error {
 // worker is the one goroutine that speaks to Redis.
 type worker struct {
 	*Presence
-	held bool // the lease is ours, and Redis knows all we know except for dirty
+	held      bool                // the lease is ours, and Redis knows all we know except for dirty
+	unsettled bool                // there was a grace: all has to be told again when it is over
+	force     bool                // there is nobody to wait for
+	peers     map[string]sighting // the other gateways, as long as we are in touch without a break
+	due       []string            // users still to be renewed in this round
+	share     int                 // of them with each beat
+}
+
+func newWorker(p *Presence) *worker {
+	return &worker{Presence: p, peers: make(map[string]sighting)}
 }
 
 // turn brings Redis in step, if it is there. Without a beat nothing is tried while Redis is away, so that a thousand
 // changes are not a thousand attempts.
 func (w *worker) turn(ctx context.Context, beat bool) {
-	if !beat && !w.held && !errors.Is(w.Ready(), errLapsed) {
+	w.expire()
+	if !beat && !w.held {
 		return
 	}
 	err := w.sync(ctx, beat)
 	if errors.Is(err, errLapsed) {
-		w.opts.Logger.Warn("presence: Redis has lost what this gateway wrote; writing it again")
-		err = w.sync(ctx, beat)
+		w.opts.Logger.Warn("presence: Redis has lost what this gateway wrote; writing it again", "gateway", w.store.gateway)
+		err = w.sync(ctx, true)
 	}
 	w.report(ctx, err)
 }
 
-// sync takes the lease if need be, and empties the waiting line.
-func (w *worker) sync(ctx context.Context, beat bool) error {
-	if !w.held {
-		known, err := w.store.acquire(ctx)
-		if err != nil {
-			return err
-		}
-		w.rebuild(known)
-		w.held = true
-	}
-	records := make([]record, 0, batch)
-	for {
-		records = w.take(records[:0])
-		if len(records) == 0 && !beat {
-			return nil
-		}
-		changes, err := w.store.apply(ctx, records)
+// sync takes the lease if need be, gives a sign of life, and empties the waiting line.
+func (w *worker) sync(ctx context.Context, beat bool) (err error) {
+	defer func() {
 		if err != nil {
 			w.held = false
+			clear(w.peers) // how long they have been silent can only be told without a break
+		}
+	}()
+	if !w.held {
+		if err := w.acquire(ctx); err != nil {
 			return err
 		}
-		if len(changes) > 0 {
-			w.opts.Notify(changes)
+		w.held = true
+	}
+	if err := w.drain(ctx); err != nil || !beat {
+		return err
+	}
+	if err := w.beat(ctx); err != nil {
+		return err
+	}
+	return w.drain(ctx)
+}
+
+func (w *worker) acquire(ctx context.Context) error {
+	known, changes, err := w.store.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	w.notify(changes)
+	w.rebuild(known)
+	return nil
+}
+
+// drain writes everyone in the waiting line.
+func (w *worker) drain(ctx context.Context) error {
+	for {
+		users, records := w.take()
+		if len(users) == 0 {
+			return nil
 		}
-		beat = false
+		done, err := w.store.apply(ctx, records, w.force)
+		if err != nil {
+			return err
+		}
+		w.unsettled = w.unsettled || done.grace
+		w.confirm(users, done)
+		w.notify(done.changes)
+	}
+}
+
+// beat gives a sign of life, renews a share of what was written, and looks after the other gateways.
+func (w *worker) beat(ctx context.Context) error {
+	seen, err := w.store.beat(ctx, w.nextDue())
+	if err != nil {
+		return err
+	}
+	w.touchUsers(seen.again)
+	if w.unsettled && !seen.grace {
+		w.unsettled = false
+		w.touchAll()
+	}
+	w.unsettled = w.unsettled || seen.grace
+	return w.reapAll(ctx, w.observe(seen))
+}
+
+func (w *worker) notify(changes []Change) {
+	if len(changes) > 0 {
+		w.opts.Notify(changes)
 	}
 }
 
@@ -105,90 +154,44 @@ func (w *worker) report(ctx context.Context, err error) {
 	}
 }
 
-// leave takes all sessions of this gateway offline and gives up its lease.
+// leave ends this gateway's part.
 func (w *worker) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, byeTimeout)
 	defer cancel()
-	w.forgetSessions()
-	err := w.sync(ctx, false)
+	w.closeDoor()
+	left, err := w.handOver(ctx)
 	if errors.Is(err, errLapsed) {
-		err = w.sync(ctx, false)
+		left, err = w.handOver(ctx)
 	}
-	if err == nil {
-		err = w.store.release(ctx)
+	if err == nil && !left {
+		err = w.switchOff(ctx)
 	}
 	if err != nil {
-		w.opts.Logger.Warn("presence: could not take this gateway's users offline; its lease will expire",
+		w.opts.Logger.Warn("presence: could not take this gateway's users offline; another gateway will, or they expire",
 			"gateway", w.store.gateway, "error", err)
 	}
 }
 
-// take moves up to a batch of users from the waiting line to records. What fails later is not lost: a rebuild writes
-// every user with a session, and withdraws the records of those without.
-func (p *Presence) take(records []record) []record {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := min(batch, len(p.dirty))
-	for _, u := range p.dirty[:n] {
-		u.queued = false
-		records = append(records, u.record())
-		if len(u.sessions) == 0 {
-			delete(p.users, u.id)
-		}
+// handOver leaves this gateway's users to the others, if there are any.
+func (w *worker) handOver(ctx context.Context) (left bool, err error) {
+	if err := w.sync(ctx, true); err != nil {
+		return false, err
 	}
-	clear(p.dirty[:n]) // let go of users that are no more
-	p.dirty = p.dirty[n:]
-	if len(p.dirty) == 0 {
-		p.dirty = nil
+	if left, err = w.store.leave(ctx, w.alive()); err != nil {
+		w.held = false
 	}
-	return records
+	return left, err
 }
 
-// rebuild lines up everyone: those known here, and those Redis still has a record of from before.
-func (p *Presence) rebuild(known []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range known {
-		if p.users[id] == nil {
-			p.users[id] = &user{id: id}
-		}
+// switchOff takes everyone offline, of dead gateways too: this is the last one.
+func (w *worker) switchOff(ctx context.Context) error {
+	w.force = true
+	w.forgetSessions()
+	if err := w.drain(ctx); err != nil {
+		return err
 	}
-	for _, u := range p.users {
-		p.touch(u)
+	if err := w.reapAll(ctx, w.silent()); err != nil {
+		return err
 	}
-}
-
-// idle empties the waiting line while Redis is away, and forgets who has gone: the rebuild on its return will line up
-// everyone and hears from Redis whose record is to be withdrawn. So a long outage costs no memory.
-func (p *Presence) idle() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dirty = nil
-	for id, u := range p.users {
-		u.queued = false
-		if len(u.sessions) == 0 {
-			delete(p.users, id)
-		}
-	}
-}
-
-// touchAll lines up everyone, to renew what would expire.
-func (p *Presence) touchAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, u := range p.users {
-		p.touch(u)
-	}
-}
-
-// forgetSessions ends all sessions, and lets no new one begin.
-func (p *Presence) forgetSessions() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	clear(p.sessions)
-	for _, u := range p.users {
-		u.sessions = nil
-		p.touch(u)
-	}
+	return w.store.release(ctx)
 }

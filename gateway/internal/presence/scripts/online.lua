@@ -1,16 +1,13 @@
 -- Who is in a room's online set, and with which status: id, status, id, status, …; in no order.
 --
--- KEYS: 1 users of the room
--- ARGV: 1 how many at most, 2 prefix of statuses
---
--- Status keys are not among KEYS, since only the set says whose they are (see apply.lua).
-local users = redis.call('SRANDMEMBER', KEYS[1], ARGV[1])
+-- ARGV: 1 room, 2 how many at most
+local users = redis.call('SRANDMEMBER', ROOM_USERS .. ARGV[1], ARGV[2])
 if #users == 0 then
   return users
 end
 local names = {}
 for i, user in ipairs(users) do
-  names[i] = ARGV[2] .. user
+  names[i] = STATUS .. user
 end
 local answer = {}
 for i, status in ipairs(redis.call('MGET', unpack(names))) do
