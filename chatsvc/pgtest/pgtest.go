@@ -185,3 +185,11 @@ func (s *Server) url(database string) string {
 }
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
+
+// Pid is the process id of the server, for who measures it; 0 while it is stopped.
+func (s *Server) Pid() int {
+	if s.process == nil {
+		return 0
+	}
+	return s.process.cmd.Process.Pid
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -24,7 +25,7 @@ type cluster struct {
 	folder   string // programs and logs
 	secret   string // of tokens
 	all      *fleet.Addresses
-	names    *nameServer
+	names    *fleet.Names
 	postgres *pgtest.Server
 	redis    *redistest.Server
 	nats     *fleet.Process
@@ -73,7 +74,7 @@ func (c *cluster) start(ctx context.Context, gateways, replicas int) (err error)
 	if c.all, err = fleet.ClaimAddresses(); err != nil {
 		return err
 	}
-	if c.names, err = startNames(c.all, replicas); err != nil {
+	if c.names, err = c.startNames(gateways, replicas); err != nil {
 		return err
 	}
 	if err := c.startServers(ctx); err != nil {
@@ -102,6 +103,21 @@ func (c *cluster) start(ctx context.Context, gateways, replicas int) (err error)
 	}
 	return nil
 }
+
+// startNames lets gateway g find the chatsvc replicas under the name chatsvcName(g), each behind a proxy of its own, as
+// it would find them under one name in production.
+func (c *cluster) startNames(gateways, replicas int) (*fleet.Names, error) {
+	records := map[string][]netip.Addr{}
+	for g := range gateways {
+		for r := range replicas {
+			address := netip.MustParseAddr(c.all.IP(chatsvcOctet + g*maxNodes + r))
+			records[chatsvcName(g)] = append(records[chatsvcName(g)], address)
+		}
+	}
+	return fleet.StartNames(c.all.At(dnsOctet, dnsPort), records)
+}
+
+func chatsvcName(gateway int) string { return fmt.Sprintf("%d.chatsvc.test", gateway) }
 
 // startServers starts what the services stand on.
 func (c *cluster) startServers(ctx context.Context) (err error) {
@@ -170,7 +186,7 @@ func (c *cluster) addGateway(i int) error {
 	g.Process = fleet.NewProcess(c.folder, fmt.Sprint(fleet.Gateway, i),
 		[]string{filepath.Join(c.folder, fleet.Gateway), "serve"}, []string{
 			"FLILIY_GATEWAY_ADDR=" + g.addr, "FLILIY_GATEWAY_ADMIN_ADDR=" + g.Admin,
-			"FLILIY_GATEWAY_CHATSVC_TARGET=" + c.names.target(i), "FLILIY_GATEWAY_NATS_URL=nats://" + g.toNATS.Addr(),
+			"FLILIY_GATEWAY_CHATSVC_TARGET=" + c.names.Target(chatsvcName(i), grpcPort), "FLILIY_GATEWAY_NATS_URL=nats://" + g.toNATS.Addr(),
 			"FLILIY_GATEWAY_REDIS_URL=redis://" + g.toRedis.Addr(), "FLILIY_GATEWAY_JWT_SECRET=" + c.secret,
 			"FLILIY_GATEWAY_LIMIT_DRAIN_TIME=" + drainTime.String(), "FLILIY_GATEWAY_LOG_FORMAT=text",
 		})
@@ -236,7 +252,7 @@ func (c *cluster) stopAll() error {
 		note(p.Close())
 	}
 	if c.names != nil {
-		note(c.names.close())
+		note(c.names.Close())
 	}
 	if c.all != nil {
 		note(c.all.Release())
