@@ -77,6 +77,40 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
 bench-go: ## Run the Go benchmarks (BENCH=pattern); the PostgreSQL ones start their own server
 	@for m in proto gateway chatsvc; do go test -run '^$$' -bench '$(BENCH)' -benchmem ./$$m/... | grep -E '^(Benchmark|cpu|pkg|ok|FAIL)'; done
 
+# The whole system against its bars: make bench, make bench SCENARIO=fan-out TIMES=1, make bench-growth SCENARIO=soak
+SCENARIO   ?=
+TIMES      ?= 3
+BENCH_ARGS ?=
+comma := ,
+# What a broker without resume and read marks can do as well
+PEER_ROWS = idle$(comma)connect$(comma)fan-out$(comma)fan-out-closed$(comma)fan-out-window$(comma)rooms-of-2$(comma)rooms-of-10$(comma)rooms-of-10-paced
+RESULTS     = deploy/bench/results/$(shell date -u +%Y-%m-%d)
+
+.PHONY: bench-build
+bench-build:
+	@mkdir -p $(BIN) && go build -o $(BIN)/bench ./deploy/cmd/bench
+
+.PHONY: bench
+bench: bench-build ## Measure the whole system on real servers (SCENARIO=fan-out for one row, TIMES=3); into deploy/bench/results
+	@$(BIN)/bench --only '$(SCENARIO)' --times $(TIMES) --results $(RESULTS)-bench$(if $(SCENARIO),-$(SCENARIO)) $(BENCH_ARGS)
+
+.PHONY: bench-peers
+bench-peers: bench-build ## The same beside RabbitMQ's Web STOMP, in turn (Debian: apt-get install rabbitmq-server)
+	@$(BIN)/bench --peers --only '$(or $(SCENARIO),$(PEER_ROWS))' \
+	  --times $(TIMES) --results $(RESULTS)-peers$(if $(SCENARIO),-$(SCENARIO)) $(BENCH_ARGS)
+
+.PHONY: bench-growth
+bench-growth: bench-build ## How cost grows with processes, connections, rooms, time (SCENARIO=gateways-4 for one row)
+	@$(BIN)/bench --growth --only '$(SCENARIO)' --times $(TIMES) --results $(RESULTS)-growth$(if $(SCENARIO),-$(SCENARIO)) $(BENCH_ARGS)
+
+.PHONY: loadgen
+loadgen: ## Build the load generator alone into .bin; .bin/loadgen --help
+	@mkdir -p $(BIN) && go build -o $(BIN)/loadgen ./deploy/cmd/loadgen
+
+.PHONY: bench-compare
+bench-compare: $(TOOLS) ## Compare the Go benchmarks with those of another commit (BASE=main, BENCH=pattern, PACKAGES=./gateway/...)
+	@deploy/bench/compare.sh $(or $(BASE),main) '$(BENCH)' $(PACKAGES)
+
 ##@ Keeping it clean
 
 $(TOOLS): deploy/tools/go.mod deploy/tools/go.sum
@@ -108,7 +142,7 @@ fmt: $(TOOLS) ## Format the Go code
 .PHONY: lint
 lint: $(TOOLS) ## Lint the Go code and the shell scripts
 	golangci-lint run $(addprefix ./,$(addsuffix /...,$(MODULES)))
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/setup/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/setup/*.sh deploy/bench/*.sh .ci/run; fi
 
 .PHONY: verify
 verify: ## Fail if generate, tidy, fmt or lint would change or report anything

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/fliliy/chat/deploy/faults"
+	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // asked is what the command line asks for.
@@ -57,30 +56,8 @@ func writeMarkdown(ctx context.Context, path string, args []string, result *faul
 	defer file.Close()
 	return result.Markdown(file, []string{
 		"date: " + time.Now().UTC().Format(time.RFC3339),
-		"machine: " + machine(),
-		"commit: " + commit(ctx),
+		"machine: " + fleet.Machine(),
+		"commit: " + fleet.Commit(ctx),
 		"command: `faults " + strings.Join(args, " ") + "`",
 	})
-}
-
-func machine() string {
-	name := runtime.GOARCH
-	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(info)) {
-			if model, ok := strings.CutPrefix(line, "model name"); ok {
-				name = strings.Trim(model, " \t:\n")
-				break
-			}
-		}
-	}
-	return fmt.Sprintf("%s, %d cores, %s, %s", name, runtime.NumCPU(), runtime.GOOS, runtime.Version())
-}
-
-// commit is what is checked out here, and whether it is changed.
-func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--abbrev=12", "--dirty").Output()
-	if err != nil {
-		return "not known"
-	}
-	return strings.TrimSpace(string(out))
 }

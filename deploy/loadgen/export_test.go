@@ -1,0 +1,7 @@
+package loadgen
+
+// What the tests look into.
+var (
+	Percent = percentiles
+	Look    = Processes.look
+)

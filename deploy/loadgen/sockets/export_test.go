@@ -1,0 +1,4 @@
+package sockets
+
+// Cut takes a frame off what a server sent.
+var Cut = cut
