@@ -31,13 +31,14 @@ type rig struct {
 	addr  string
 	conns chan served
 
-	writes atomic.Int64 // write calls of the server, to all sockets
+	writes    atomic.Int64 // write calls of the server, to all sockets
+	deadlines atomic.Int64 // write deadlines it has set
 }
 
 // countingListener counts the write calls on its connections, each of which is a system call.
 type countingListener struct {
 	net.Listener
-	writes *atomic.Int64
+	rig *rig
 }
 
 func (l *countingListener) Accept() (net.Conn, error) {
@@ -45,16 +46,21 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &countingConn{conn, l.writes}, nil
+	return &countingConn{conn, l.rig}, nil
 }
 
 type countingConn struct {
 	net.Conn
-	writes *atomic.Int64
+	rig *rig
+}
+
+func (c *countingConn) SetWriteDeadline(t time.Time) error {
+	c.rig.deadlines.Add(1)
+	return c.Conn.SetWriteDeadline(t)
 }
 
 func (c *countingConn) Write(p []byte) (int, error) {
-	c.writes.Add(1)
+	c.rig.writes.Add(1)
 	return c.Conn.Write(p)
 }
 
@@ -81,7 +87,7 @@ func newRig(t testing.TB, opts ws.Options) *rig {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	server := httptest.NewUnstartedServer(ws.Handler(opts))
-	server.Listener = &countingListener{Listener: server.Listener, writes: &r.writes}
+	server.Listener = &countingListener{Listener: server.Listener, rig: r}
 	server.Start()
 	t.Cleanup(func() {
 		close(done)
@@ -109,7 +115,7 @@ func verify(_ context.Context, token string) (string, time.Time, error) {
 }
 
 // accepted waits for the server's end of the next connection.
-func (r *rig) accepted(t *testing.T) served {
+func (r *rig) accepted(t testing.TB) served {
 	t.Helper()
 	select {
 	case s := <-r.conns:

@@ -3,7 +3,9 @@ package ws
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -13,34 +15,44 @@ import (
 )
 
 const (
-	opClose = 8 // RFC 6455 section 5.2
+	fin      = 0x80 // RFC 6455 section 5.2, as the opcodes
+	opText   = 1
+	opBinary = 2
+	opClose  = 8
 
 	maxKept = 128 << 10 // larger buffers are not kept for others
 	backlog = 4 << 10   // unsent bytes from which on pings get no answer
+
+	// deadlineSlack is the part of the timeout by which a write may time out too soon: setting a deadline costs as much
+	// as framing two messages, and is left out where the last one is hardly older.
+	deadlineSlack = 16
 )
+
+// errClosing answers messages that come behind a close frame (section 5.5.1).
+var errClosing = errors.New("the closing handshake has begun")
 
 // outBuffers are taken while something is to be written, so that an idle connection holds none.
 var outBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // badReason is the close frame that answers one whose reason is no UTF-8.
-var badReason = binary.BigEndian.AppendUint16([]byte{0x80 | opClose, 2}, uint16(transport.CloseInvalidUTF8))
+var badReason = binary.BigEndian.AppendUint16([]byte{fin | opClose, 2}, uint16(transport.CloseInvalidUTF8))
 
-// socket sits between coder/websocket, which writes frame by frame, and the network. Between gather and flush it
-// keeps what is written and hands it to the kernel in one call; while one goroutine is in that call, others only add,
-// so that no control frame ever waits for a slow peer. Reading goes straight through.
+// socket sits between coder/websocket, which writes control frames through it, and the network. It frames messages
+// itself and hands many to the kernel in one call; while one goroutine is in that call, others only add, so that no
+// control frame ever waits for a slow peer. Reading goes straight through.
 type socket struct {
 	net.Conn
 	early   []byte // what net/http had read beyond the handshake; read first
 	timeout time.Duration
 
-	mu        sync.Mutex // held for memory only, never during input or output
-	quiet     *sync.Cond // flushing has become false
-	out       *[]byte    // not yet written; nil when nothing is
-	left      int        // bytes of the current frame that coder/websocket has still to write
-	gathering bool
-	flushing  bool
-	readErr   error // why nothing can be read any more
-	writeErr  error // why nothing can be written any more
+	mu       sync.Mutex // held for memory only, never during input or output
+	quiet    *sync.Cond // flushing has become false
+	out      *[]byte    // not yet written; nil when nothing is
+	deadline time.Time  // of writing, as it was set last; belongs to who is flushing
+	flushing bool
+	closing  bool  // a close frame has been added
+	readErr  error // why nothing can be read any more
+	writeErr error // why nothing can be written any more
 }
 
 func newSocket(conn net.Conn, early []byte, timeout time.Duration) *socket {
@@ -68,46 +80,45 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write takes a frame, or a part of one. coder/websocket holds a lock of its own over the parts of a frame.
+// Write takes a control frame of coder/websocket's: always a whole one, in one piece.
 func (s *socket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writeErr != nil {
 		return 0, s.writeErr
 	}
-	s.add(p)
-	if s.gathering || s.flushing {
+	s.addControl(p)
+	if s.flushing {
 		return len(p), nil
 	}
 	return len(p), s.flushLocked(time.Now().Add(s.timeout))
 }
 
-// gather makes Write keep frames until flush.
-func (s *socket) gather() {
-	s.mu.Lock()
-	s.gathering = true
-	s.mu.Unlock()
-}
-
-// flush ends gather, and returns when the kernel has all that was written.
-func (s *socket) flush(deadline time.Time) error {
+// send writes messages, many in one call, and returns when the kernel has them.
+func (s *socket) send(messages [][]byte, deadline time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gathering = false
-	for s.flushing {
-		s.quiet.Wait()
+	for len(messages) > 0 {
+		for s.flushing {
+			s.quiet.Wait()
+		}
+		switch {
+		case s.writeErr != nil:
+			return s.writeErr
+		case s.closing:
+			return errClosing
+		}
+		taken := 0
+		for taken < len(messages) && (s.out == nil || len(*s.out) < gatherLimit) {
+			s.addMessage(messages[taken])
+			taken++
+		}
+		messages = messages[taken:]
+		if err := s.flushLocked(deadline); err != nil {
+			return err
+		}
 	}
-	return s.flushLocked(deadline)
-}
-
-// unsent is the number of bytes that wait for a write call.
-func (s *socket) unsent() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.out == nil {
-		return 0
-	}
-	return len(*s.out)
+	return nil
 }
 
 // backedUp says whether so much waits behind a write call under way that the peer seems not to read.
@@ -154,38 +165,59 @@ func (s *socket) flushLocked(deadline time.Time) error {
 	return s.writeErr
 }
 
+// push makes the call. It is for whoever is flushing.
 func (s *socket) push(p []byte, deadline time.Time) error {
-	if err := s.SetWriteDeadline(deadline); err != nil {
-		return fmt.Errorf("set the write deadline: %w", err)
+	if !s.timely(deadline) {
+		if err := s.SetWriteDeadline(deadline); err != nil {
+			return fmt.Errorf("set the write deadline: %w", err)
+		}
+		s.deadline = deadline
 	}
 	_, err := s.Conn.Write(p)
 	return err
 }
 
-// add keeps bytes of a frame. coder/websocket answers a close frame with its own words, whatever they are: where the
-// reason is no UTF-8, the answer becomes 1007 (RFC 6455 section 8.1). A control frame always comes in one piece.
-func (s *socket) add(p []byte) {
-	if s.left == 0 {
-		s.left = frameLength(p)
-		if p[0]&0x0f == opClose && len(p) > 4 && !utf8.Valid(p[4:]) {
-			p, s.left = badReason, len(badReason)
+// timely says whether the deadline that is set will do for another one: hardly sooner, never later, and far away.
+func (s *socket) timely(deadline time.Time) bool {
+	later := deadline.Sub(s.deadline)
+	return later >= 0 && later < s.timeout/deadlineSlack && time.Until(s.deadline) > s.timeout/2
+}
+
+// addControl keeps a control frame. coder/websocket answers a close frame with its own words, whatever they are: where
+// the reason is no UTF-8, the answer becomes 1007 (RFC 6455 section 8.1).
+func (s *socket) addControl(p []byte) {
+	if p[0]&0x0f == opClose {
+		s.closing = true
+		if len(p) > 4 && !utf8.Valid(p[4:]) {
+			p = badReason
 		}
 	}
-	s.left -= len(p)
+	out := s.buffer()
+	*out = append(*out, p...)
+}
+
+// addMessage keeps a message in one frame (RFC 6455 section 5.2): as text, or as binary where it is no UTF-8.
+func (s *socket) addMessage(message []byte) {
+	first := byte(fin | opText)
+	if !utf8.Valid(message) {
+		first = fin | opBinary
+	}
+	out := s.buffer()
+	switch n := len(message); {
+	case n < 126:
+		*out = append(*out, first, byte(n))
+	case n <= math.MaxUint16:
+		*out = append(*out, first, 126, byte(n>>8), byte(n)) //nolint:gosec // G115: its two bytes
+	default:
+		*out = append(*out, first, 127)
+		*out = binary.BigEndian.AppendUint64(*out, uint64(n))
+	}
+	*out = append(*out, message...)
+}
+
+func (s *socket) buffer() *[]byte {
 	if s.out == nil {
 		s.out = outBuffers.Get().(*[]byte)
 	}
-	*s.out = append(*s.out, p...)
-}
-
-// frameLength reads the header of an unmasked frame (RFC 6455 section 5.2): the bytes of the frame with its header.
-func frameLength(p []byte) int {
-	switch n := int(p[1]); n {
-	case 126:
-		return 4 + int(binary.BigEndian.Uint16(p[2:]))
-	case 127:
-		return 10 + int(binary.BigEndian.Uint64(p[2:])) //nolint:gosec // the length of a slice of ours
-	default:
-		return 2 + n
-	}
+	return s.out
 }

@@ -2,11 +2,9 @@ package ws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
-
-	"github.com/coder/websocket"
 )
 
 // gatherLimit is about how much is handed to the kernel in one call, so that a long queue is not copied whole.
@@ -26,38 +24,16 @@ func (c *Conn) Write(ctx context.Context, messages [][]byte) error {
 	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
 		deadline = sooner
 	}
-	c.socket.gather()
-	err := c.frame(messages, deadline) //nolint:contextcheck // its deadline is all that a write heeds
-	if flushed := c.socket.flush(deadline); flushed != nil {
-		c.cut(fmt.Errorf("write to the client: %w", flushed))
-		return c.ended()
-	}
+	err := c.socket.send(messages, deadline)
 	if err == nil {
 		return nil
+	}
+	if !errors.Is(err, errClosing) {
+		c.cut(fmt.Errorf("write to the client: %w", err))
 	}
 	if cause := c.ended(); cause != nil {
 		return cause
 	}
 	// A close frame of the peer is being answered: Read tells its code.
 	return fmt.Errorf("write to the client: %w", err)
-}
-
-func (c *Conn) frame(messages [][]byte, deadline time.Time) error {
-	for _, message := range messages {
-		kind := websocket.MessageText
-		if !utf8.Valid(message) {
-			kind = websocket.MessageBinary
-		}
-		if err := c.ws.Write(context.Background(), kind, message); err != nil {
-			return err
-		}
-		if c.socket.unsent() < gatherLimit {
-			continue
-		}
-		if err := c.socket.flush(deadline); err != nil {
-			return err
-		}
-		c.socket.gather()
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -62,6 +63,55 @@ func TestWriteTextOrBinary(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// Many writes in a row share a deadline: it costs more than a frame. A sooner one is set all the same.
+func TestWritesShareADeadline(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{WriteTimeout: 10 * time.Hour})
+	dialWire(t, r)
+	conn := r.accepted(t).conn
+	before := r.deadlines.Load()
+	for range 50 {
+		if err := conn.Write(t.Context(), [][]byte{[]byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.deadlines.Load() - before; n != 1 {
+		t.Errorf("%d deadlines for 50 writes in a row, want 1", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for range 2 {
+		if err := conn.Write(ctx, [][]byte{[]byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.deadlines.Load() - before; n != 3 {
+		t.Errorf("%d deadlines, want one more for each write that has to be done much sooner", n)
+	}
+}
+
+// Behind a close frame comes nothing more (RFC 6455 section 5.5.1).
+func TestNothingFollowsACloseFrame(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{})
+	w := dialWire(t, r)
+	s := r.accepted(t)
+	_, end := reading(t, s)
+	w.send(t, frame(fin|opClose, "\x03\xe8"))
+	if code := codeOf(end()); code != transport.CloseNormal {
+		t.Fatalf("Read ended with code %d, want 1000", code)
+	}
+	if err := s.conn.Write(t.Context(), [][]byte{[]byte("late")}); err == nil {
+		t.Error("Write works behind the close frame")
+	}
+	if first, _, err := w.read(); err != nil || first != fin|opClose {
+		t.Fatalf("got %x, %v; want the answer to the close frame", first, err)
+	}
+	if first, payload, err := w.read(); err == nil {
+		t.Errorf("%x %q follows the close frame", first, payload)
+	}
 }
 
 // A peer that does not read blocks a writer no longer than the time-out, and does not keep it from closing.
@@ -203,5 +253,28 @@ func TestContextOutlivesTheRequest(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("Read has not ended with the context")
+	}
+}
+
+// BenchmarkWrite is what it costs to send messages of 400 bytes, one a call and many, system call included.
+func BenchmarkWrite(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := newRig(b, ws.Options{})
+			w := dialWire(b, r)
+			conn := r.accepted(b).conn
+			go func() { _, _ = io.Copy(io.Discard, w) }()
+			messages := make([][]byte, n)
+			for i := range messages {
+				messages[i] = []byte(strings.Repeat("x", 400))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := conn.Write(context.Background(), messages); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
+		})
 	}
 }
