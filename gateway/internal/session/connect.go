@@ -127,7 +127,7 @@ func (s *session) welcome(user string, expires time.Time, offer HeartBeat) {
 	c := &s.clock
 	c.connectBy, c.expires = time.Time{}, expires
 	c.beatEvery = interval(s.cfg.HeartBeat.Send, offer.Receive)
-	c.silenceMax = patience * interval(offer.Send, s.cfg.HeartBeat.Receive)
+	c.silenceMax = patience(interval(offer.Send, s.cfg.HeartBeat.Receive))
 	c.lastOut = time.Now()
 	s.rearm()
 	s.enqueue(item{raw: stomp.AppendFrame(nil, s.version, &stomp.Frame{

@@ -11,9 +11,15 @@ import (
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
-// patience is how many times its negotiated interval a client may be silent. Clients send late when they are busy or
-// asleep for a moment; less than 2 would cut honest ones.
-const patience = 3
+// patience is how long a client may be silent that has to send every so often; 0: always. Clients send late when they
+// are busy or asleep for a moment: less than two intervals would cut honest ones, and 5 s more is enough, or a third
+// interval where that is shorter. A user whose connection is half open should not be shown online for longer.
+func patience(every time.Duration) time.Duration {
+	return min(3*every, 2*every+lateBeat)
+}
+
+// lateBeat is how late a beat may come after the second one that is due.
+const lateBeat = 5 * time.Second
 
 // beat is a heart-beat: one end-of-line, in a transport message of its own.
 var beat = []byte("\n")

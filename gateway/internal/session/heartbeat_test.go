@@ -109,14 +109,24 @@ func TestServerBeats(t *testing.T) {
 
 func TestClientSilence(t *testing.T) {
 	t.Parallel()
-	t.Run("ends the session after three intervals", func(t *testing.T) {
+	t.Run("ends the session after two intervals and 5 s", func(t *testing.T) {
 		t.Parallel()
 		run(t, nil, func(c *client) {
 			beats(c, "10000,0")
-			c.pass(30*time.Second - 1)
+			c.pass(25*time.Second - 1)
 			c.expectClose(0)
 			c.pass(1)
 			c.expect("ERROR message:heart-beat code:INVALID")
+			c.expectClose(transport.CloseProtocol)
+		})
+	})
+	t.Run("ends the session after three short intervals", func(t *testing.T) {
+		t.Parallel()
+		run(t, func(c *client) { c.cfg.HeartBeat.Receive = time.Second }, func(c *client) {
+			beats(c, "1000,0")
+			c.pass(3*time.Second - 1)
+			c.expectClose(0)
+			c.pass(1)
 			c.expectClose(transport.CloseProtocol)
 		})
 	})
@@ -124,7 +134,7 @@ func TestClientSilence(t *testing.T) {
 		t.Parallel()
 		run(t, nil, func(c *client) {
 			beats(c, "20000,0")
-			c.pass(60*time.Second - 1)
+			c.pass(45*time.Second - 1)
 			c.expectClose(0)
 			c.pass(1)
 			c.expectClose(transport.CloseProtocol)
@@ -143,11 +153,11 @@ func TestClientSilence(t *testing.T) {
 		run(t, nil, func(c *client) {
 			beats(c, "10000,0")
 			for _, bytes := range []string{"\n", "\r\n", "SEND\ndest", "ination:/app/chat/1/read\n\n", "^@"} {
-				c.pass(30*time.Second - 1)
+				c.pass(25*time.Second - 1)
 				c.send(bytes)
 			}
 			c.expectClose(0)
-			c.pass(30 * time.Second)
+			c.pass(25 * time.Second)
 			c.expectClose(transport.CloseProtocol)
 		})
 	})
@@ -161,7 +171,9 @@ func TestClientSilence(t *testing.T) {
 			c.expectClose(0)
 			close(c.hub.Gate)
 			c.expect("RECEIPT receipt-id:r")
-			c.pass(30 * time.Second)
+			c.pass(25*time.Second - 1)
+			c.expectClose(0)
+			c.pass(1)
 			c.expectClose(transport.CloseProtocol)
 		})
 	})
