@@ -17,6 +17,7 @@ type ClientConfig struct {
 	Token func() string // asked for each connection and REST call
 
 	Gateways []string // WebSocket URLs; after a loss another one is tried than the one that was lost
+	First    string   // where to go first; any of Gateways if empty
 	Rooms    []int64  // followed from the moment of Run
 	Seed     uint64   // of everything random in this client
 	History  *History
@@ -115,6 +116,9 @@ func (c *Client) Run(ctx context.Context) error {
 	last := ""
 	for {
 		gateway := c.pick(last)
+		if last == "" && c.cfg.First != "" {
+			gateway = c.cfg.First
+		}
 		l, err := c.dial(ctx, gateway)
 		if err == nil {
 			failures = 0

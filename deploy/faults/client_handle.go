@@ -53,6 +53,8 @@ func (l *link) message(ctx context.Context, f frame) error {
 		return nil
 	case kind == "GAP":
 		return l.page(ctx, room, f.body)
+	case kind == "USER_STATUS":
+		return l.client.cfg.History.status(f.body)
 	case f.get("seq") == "":
 		return nil
 	}

@@ -25,6 +25,7 @@ type History struct {
 	conns    []*Connection
 	members  []Change
 	errors   map[string]int // by code
+	statuses map[string]StatusSeen
 }
 
 // NewHistory starts a History; its clock starts at 0.
@@ -34,7 +35,7 @@ func NewHistory() *History {
 }
 
 func newHistory(clock func() time.Duration) *History {
-	h := &History{clock: clock, run: rand.Text()[:8], errors: map[string]int{}}
+	h := &History{clock: clock, run: rand.Text()[:8], errors: map[string]int{}, statuses: map[string]StatusSeen{}}
 	h.events.byBody = map[string]*Event{}
 	return h
 }

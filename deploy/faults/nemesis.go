@@ -15,6 +15,7 @@ import (
 type nemesis struct {
 	*cluster
 	crowd  *crowd
+	roster *roster
 	pace   pace
 	random *rand.Rand // of the present step alone
 	say    func(format string, args ...any)
@@ -32,6 +33,7 @@ type pace struct {
 	pairs     int // of faults at the same time
 	copies    int // messages that are sent three times
 	cycles    int // of UNSUBSCRIBE and SUBSCRIBE of each of a few clients
+	strangers int // at a gateway that is killed, for good and for a moment, each
 }
 
 // paceFor fits one round of all faults into about the duration, as far as that is possible.
@@ -46,6 +48,7 @@ func paceFor(duration time.Duration) pace {
 		freeze: span(10*time.Second, time.Second), natsDown: span(time.Minute, 2*time.Second),
 		partition: span(30*time.Second, 2*time.Second), sqlDown: span(2*time.Second, 500*time.Millisecond),
 		crashes: count(3, 1), pairs: count(4, 1), copies: count(500, 20), cycles: count(250, 20),
+		strangers: count(1000, 20),
 	}
 }
 

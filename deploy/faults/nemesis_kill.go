@@ -6,17 +6,27 @@ import (
 	"time"
 )
 
-// killGateways is row 1: kill -9 of the gateway that has the most clients, again and again.
+// killGateways is row 1: kill -9 of the gateway that has the most clients, again and again. The first time it has many
+// more users: half of them never come back.
 func killGateways(ctx context.Context, n *nemesis) (verdict, error) {
 	type death struct {
 		at      time.Duration
 		gateway string
 	}
 	var deaths []death
-	for range n.pace.kills {
+	var first wake
+	for i := range n.pace.kills {
 		victim := n.crowded()
-		deaths = append(deaths, death{n.now(), n.socketOf(victim)})
-		victim.Kill()
+		if i == 0 {
+			var err error
+			if first, err = n.killWithStrangers(ctx, victim); err != nil {
+				return nil, err
+			}
+			deaths = append(deaths, death{first.window.from, n.socketOf(victim)})
+		} else {
+			deaths = append(deaths, death{n.now(), n.socketOf(victim)})
+			victim.Kill()
+		}
 		n.say("%s is killed", victim.Name)
 		if err := n.lull(ctx); err != nil {
 			return nil, err
@@ -31,8 +41,10 @@ func killGateways(ctx context.Context, n *nemesis) (verdict, error) {
 			took = append(took, f.caughtUp(d.gateway, d.at)...)
 		}
 		p99 := quantile(took, 0.99)
-		return fmt.Sprintf("%d kills, %d clients back on the other and caught up: p99 %s, worst %s",
-			len(deaths), len(took), seconds(p99), seconds(quantile(took, 1))), len(took) > 0 && p99 <= 5*time.Second
+		hidden, flickered := first.verdict(f, n.roster)
+		return fmt.Sprintf("%d kills, %d clients back on the other and caught up: p99 %s, worst %s; %s",
+				len(deaths), len(took), seconds(p99), seconds(quantile(took, 1)), first.describe(flickered)),
+			len(took) > 0 && p99 <= 5*time.Second && hidden && len(flickered) == 0
 	}, nil
 }
 
@@ -90,7 +102,9 @@ func rollingRestart(ctx context.Context, n *nemesis) (verdict, error) {
 	gateways := len(n.gateways)
 	return func(f *facts) (string, bool) {
 		failed, broken, most := f.failed(w), f.unannounced(w), f.mostReconnects(w)
-		return fmt.Sprintf("%d sends failed, %d sockets broken without DRAIN and close code, at most %d reconnects of a client",
-			failed, broken, most), failed == 0 && broken == 0 && most <= gateways
+		offline := f.falselyOffline(n.roster, w, debounced)
+		return fmt.Sprintf("%d sends failed, %d sockets broken without DRAIN and close code, at most %d reconnects of a client, "+
+				"%s shown offline", failed, broken, most, names(offline)),
+			failed == 0 && broken == 0 && most <= gateways && len(offline) == 0
 	}, err
 }

@@ -76,6 +76,7 @@ type run struct {
 	began   time.Time
 	cluster *cluster
 	crowd   *crowd
+	roster  *roster
 	result  *Result
 }
 
@@ -102,6 +103,8 @@ func (r *run) whole(ctx context.Context, folder string) (err error) {
 	if err := r.crowd.start(ctx, r.Rate); err != nil {
 		return err
 	}
+	r.roster = watchRoster(r.crowd.history, r.cluster.redis.Addr())
+	defer func() { err = errors.Join(err, r.roster.close()) }()
 	r.say("%d clients are live", r.Clients)
 	verdicts, err := r.breakAll(ctx)
 	if err != nil {
@@ -126,7 +129,7 @@ func (r *run) breakAll(ctx context.Context) ([]finding, error) {
 	for i, s := range steps {
 		r.say("step %d of %d, row %d: %s", i+1, len(steps), s.row, s.name)
 		n := &nemesis{
-			cluster: r.cluster, crowd: r.crowd, pace: p, say: r.say,
+			cluster: r.cluster, crowd: r.crowd, roster: r.roster, pace: p, say: r.say,
 			random: rand.New(rand.NewPCG(s.seed, 3)), //nolint:gosec // G404: reproducible, not secret
 		}
 		verdict, err := s.do(ctx, n)
@@ -161,6 +164,7 @@ func (r *run) judge(ctx context.Context, found []finding) error {
 		return err
 	}
 	r.result.Unsettled = r.crowd.settle(ctx, heads)
+	r.roster.stop()
 	r.crowd.stop()
 	stored, _, err := readStore(ctx, r.cluster.postgres.URL(), rooms)
 	if err != nil {

@@ -135,6 +135,17 @@ func (f *facts) longestAnswer(w window) time.Duration {
 	return longest
 }
 
+// answers are how long the messages sent in a window had to wait for their last answer, on connections that lived.
+func (f *facts) answers(w window) []time.Duration {
+	var all []time.Duration
+	for _, s := range f.sends {
+		if s.Invoked >= w.from && s.Invoked < w.to {
+			all = append(all, s.LongestWait)
+		}
+	}
+	return all
+}
+
 // failed counts the messages of a window that were refused for good or given up.
 func (f *facts) failed(w window) int {
 	n := 0

@@ -21,7 +21,13 @@ type fault struct {
 
 // faults are all that can be asked for, by row.
 var faults = []fault{
-	{1, "gateway killed (kill -9)", "clients on the other and caught up: p99 <= 5 s", perKill(5 * time.Second), killGateways},
+	{
+		1, "gateway killed (kill -9)",
+		"clients on the other and caught up: p99 <= 5 s; who stays away offline <= 15 s, nobody else shown so",
+		func(p pace) time.Duration {
+			return time.Duration(p.kills)*5*time.Second + time.Duration(p.strangers)*5*time.Millisecond + presenceBar
+		}, killGateways,
+	},
 	{
 		2, "chatsvc killed (kill -9)", "0 sockets dropped, answers <= 5 s, service back <= 3 s", perKill(3 * time.Second),
 		killReplicas,
@@ -40,11 +46,20 @@ var faults = []fault{
 		7, "PostgreSQL crashes", "0 sockets dropped, answers <= 5 s, first acknowledgement <= 5 s",
 		func(p pace) time.Duration { return time.Duration(p.crashes) * (p.sqlDown + 4*time.Second) }, crashSQL,
 	},
+	{
+		10, "Redis emptied; killed and back empty", "keys right <= 15 s, nobody told false, answers p99 <= +10 % or 50 ms",
+		fixed(45 * time.Second), emptyRedis,
+	},
+	{
+		11, "Redis a black hole", "stale <= 5 s, CONNECT and answers <= +50 ms, keys right <= 15 s, nobody told false",
+		func(p pace) time.Duration { return 2*p.partition + 20*time.Second }, redisBlackHole,
+	},
 	{12, "slow consumer in a big room", "closed <= 10 s, others keep their sockets", fixed(10 * time.Second), slowConsumer},
 	{
-		15, "rolling restart (SIGTERM)", "0 failed sends, one announced reconnect for each gateway",
+		15, "rolling restart (SIGTERM)", "0 failed sends, one announced reconnect for each gateway, nobody shown offline",
 		fixed(30 * time.Second), rollingRestart,
 	},
+	{16, "half-open clients", "offline <= 30 s", fixed(40 * time.Second), halfOpen},
 	{18, "each send three times, by two gateways", "one row, one broadcast, receipts name the same", func(p pace) time.Duration {
 		return time.Duration(p.copies)*20*time.Millisecond + 2*time.Second
 	}, repeats},

@@ -3,6 +3,7 @@ package fleet
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,6 +46,15 @@ func (n *Node) Ready(ctx context.Context) bool {
 		return nil
 	})
 	return err == nil
+}
+
+// Degraded says whether the node reports that it misses something it can do without.
+func (n *Node) Degraded(ctx context.Context) bool {
+	var report struct {
+		Degraded []struct{} `json:"degraded"`
+	}
+	err := n.ask(ctx, "/readyz", func(r *http.Response) error { return json.NewDecoder(r.Body).Decode(&report) })
+	return err == nil && len(report.Degraded) > 0
 }
 
 // AwaitReady returns when the node calls itself ready.
