@@ -22,6 +22,11 @@ redis.call('SREM', GATEWAYS, dead)
 redis.call('SADD', DEAD, dead)
 
 local changes = {}
+for _, change in ipairs(noted(dead)) do -- which it may not have come to tell
+  local at, status, user = string.match(change, '^%d+ (%d+) (%a+) (.*)$')
+  changes[#changes + 1] = note(gateway, number, user, status, tonumber(at))
+end
+redis.call('DEL', CHANGES .. dead)
 for _, user in ipairs(redis.call('SRANDMEMBER', HELD .. dead, ARGV[6])) do
   redis.call('SREM', HELD .. dead, user)
   local _, change = derive(user, '', gateway, number)
@@ -30,11 +35,7 @@ end
 if redis.call('EXISTS', HELD .. dead) == 1 then
   return { 1, changes }
 end
-for _, change in ipairs(noted(dead)) do -- which it may not have come to tell
-  local at, status, user = string.match(change, '^%d+ (%d+) (%a+) (.*)$')
-  changes[#changes + 1] = note(gateway, number, user, status, tonumber(at))
-end
-redis.call('DEL', CLAIM .. dead, CHANGES .. dead, NEWS .. dead)
+redis.call('DEL', CLAIM .. dead, NEWS .. dead)
 if left then
   redis.call('DEL', LEASE .. dead)
 end -- otherwise it stays marked: if it was only cut off, it must not take its own end for an emptied Redis

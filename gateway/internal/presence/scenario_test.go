@@ -1,0 +1,100 @@
+package presence_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// What is too rare for chance to find it often, step by step against the same model, in every order in which gateways
+// may have their beats.
+var scenarios = []struct {
+	name string
+	play func(m *machine)
+}{
+	{"a user leaves in an outage, and her gateway dies before her going could be told", func(m *machine) {
+		alice := m.connectTo(0, "alice")
+		m.ticks(5)
+		m.outage = 6
+		m.disconnect(alice)
+		m.ticks(8)
+		m.hurt("crash", 0)
+	}},
+	{"a user changes gateways in an outage", func(m *machine) {
+		alice := m.connectTo(0, "alice")
+		m.ticks(5)
+		m.outage = 12
+		m.ticks(1)
+		m.disconnect(alice)
+		m.connectTo(1, "alice")
+		m.ticks(30)
+	}},
+	{"a gateway dies before it gets the answer to a user's coming", func(m *machine) {
+		m.ticks(5)
+		m.gateways[0].wire.loseAnswer = true
+		m.connectTo(0, "alice")
+		m.hurt("crash", 0)
+		m.ticks(30)
+		m.connectTo(1, "alice")
+	}},
+	{"the gateway that clears a dead one away dies over it", func(m *machine) {
+		m.ticks(5)
+		for range 3 {
+			m.connectTo(0, "alice")
+			m.connectTo(1, "bob")
+		}
+		m.ticks(1)
+		m.hurt("crash", 0)
+		m.ticks(10)
+		m.gateways[1].wire.loseAnswer = true
+		m.gateways[2].wire.loseAnswer = true
+		m.ticks(1)
+		m.hurt("crash", 1)
+	}},
+	{"a gateway is thought dead, and was only cut off", func(m *machine) {
+		m.connectTo(0, "alice")
+		m.ticks(5)
+		m.cutOff = true
+		m.gateways[0].frozen = 15
+		m.ticks(14)
+		if got := m.last["alice"].Status; got != "offline" {
+			m.fatalf("alice, on a gateway that nobody hears of, was last told %q", got)
+		}
+	}},
+	{"Redis is emptied again and again", func(m *machine) {
+		m.connectTo(0, "alice")
+		m.connectTo(1, "alice")
+		m.connectTo(1, "bob")
+		m.settle()
+		for range 5 {
+			m.empty(m.redis.FlushAll)
+			m.ticks(3)
+		}
+	}},
+	{"the clock of Redis leaps an hour", func(m *machine) {
+		m.connectTo(0, "alice")
+		m.connectTo(1, "bob")
+		m.settle()
+		m.leap(time.Hour)
+	}},
+}
+
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	for _, scenario := range scenarios {
+		t.Run(scenario.name, func(t *testing.T) {
+			t.Parallel()
+			s := miniredis.RunT(t)
+			rdb := dial(t, s.Addr())
+			for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+				s.FlushAll()
+				m := newMachine(t, s, rdb)
+				m.order = func() []int { return order }
+				scenario.play(m)
+				m.settle()
+				m.end()
+			}
+		})
+	}
+}
