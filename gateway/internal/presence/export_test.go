@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fliliy/chat/gateway/internal/event"
 )
 
 // What the tests of the key names need.
@@ -49,3 +51,14 @@ func (s *Stepper) Turn(ctx context.Context, beat bool) { s.worker.turn(ctx, beat
 
 // End is what Run does at its end.
 func (s *Stepper) End(ctx context.Context) { s.worker.leave(ctx) }
+
+// Flights share look-ups.
+type Flights = flights
+
+// Join joins a look-up; the answer may be read once it has landed.
+func (f *Flights) Join(
+	room int64, ask func(context.Context, int64) (event.Online, error),
+) (landed chan struct{}, answer func() event.Online) {
+	flight := f.join(room, ask)
+	return flight.landed, func() event.Online { return flight.online }
+}

@@ -72,6 +72,24 @@ var scenarios = []struct {
 			m.ticks(3)
 		}
 	}},
+	{"a new gateway is the first one back in an emptied Redis", func(m *machine) {
+		m.ticks(5)
+		m.hurt("stop", 0)
+		m.ticks(settling)
+		m.connectTo(1, "alice")
+		busy := m.connectTo(2, "alice")
+		m.gateways[2].SetStatus(busy, "alice", "busy")
+		m.sessions[busy].status = "busy"
+		m.ticks(5)
+		told := m.last["alice"]
+		m.gateways[2].frozen = 5 // it is the last one back
+		m.empty(m.redis.FlushAll)
+		m.start(0)
+		m.ticks(20)
+		if m.last["alice"] != told {
+			m.fatalf("alice is busy on the gateway that was last to come back, but was told %+v", m.last["alice"])
+		}
+	}},
 	{"the clock of Redis leaps an hour", func(m *machine) {
 		m.connectTo(0, "alice")
 		m.connectTo(1, "bob")
