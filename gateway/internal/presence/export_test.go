@@ -32,6 +32,9 @@ const (
 	GraceKey       = graceKey
 )
 
+// ReapScript is the hash by which Redis knows the script that clears a dead gateway away.
+var ReapScript = reapScript.Hash()
+
 // Stepper drives a Presence by hand in place of Run: one turn of its worker after the other, under a clock of the
 // test's.
 type Stepper struct {

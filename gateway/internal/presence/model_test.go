@@ -78,6 +78,7 @@ type machine struct {
 type wire struct {
 	m                       *machine
 	loseRequest, loseAnswer bool
+	loseReap                bool // the next answer of the script that clears a dead gateway away
 }
 
 var errWire = errors.New("lost on the wire")
@@ -92,8 +93,10 @@ func (w *wire) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			return errWire
 		}
 		err := next(ctx, cmd)
-		if w.loseAnswer && !redis.HasErrorPrefix(err, "NOSCRIPT") {
-			w.loseAnswer, w.m.unheard = false, true
+		known := !redis.HasErrorPrefix(err, "NOSCRIPT")
+		reaps := w.loseReap && known && cmd.Args()[1] == presence.ReapScript
+		if known && w.loseAnswer || reaps {
+			w.loseAnswer, w.loseReap, w.m.unheard = false, false, true
 			cmd.SetErr(errWire)
 			return errWire
 		}
@@ -226,7 +229,10 @@ func (m *machine) connect(user string) {
 func (m *machine) connectTo(gateway int, user string) string {
 	m.made++
 	id := fmt.Sprint("session ", m.made)
-	s := &modelSession{gateway: gateway, user: user, status: "online", rooms: map[int64]int{}}
+	s := &modelSession{
+		gateway: gateway, user: user, status: "online", rooms: map[int64]int{},
+		written: m.outage > 0, // nobody is taken offline before all are back
+	}
 	for _, other := range m.sessions {
 		m.spread[user] = m.spread[user] || other.user == user && other.gateway != s.gateway
 	}

@@ -13,6 +13,46 @@ var scenarios = []struct {
 	name string
 	play func(m *machine)
 }{
+	{"a user who leaves is offline after the debounce", func(m *machine) {
+		alice := m.connectTo(0, "alice")
+		m.ticks(5)
+		m.disconnect(alice)
+		m.ticks(2)
+		m.wantTold("alice", "online")
+		m.ticks(1)
+		m.wantTold("alice", "offline")
+	}},
+	{"the users of a gateway that leaves are offline after the debounce and two beats, unless they come back", func(m *machine) {
+		m.connectTo(0, "alice")
+		m.connectTo(0, "bob")
+		m.ticks(5)
+		m.hurt("stop", 0)
+		m.ticks(2)
+		m.connectTo(1, "bob")
+		m.wantTold("alice", "online")
+		m.ticks(3)
+		m.wantTold("alice", "offline")
+		m.wantTold("bob", "online")
+	}},
+	{"the users of a gateway that dies are offline within 15 s, unless they come back", func(m *machine) {
+		m.connectTo(0, "alice")
+		m.connectTo(0, "bob")
+		m.ticks(5)
+		m.hurt("crash", 0)
+		m.ticks(8)
+		m.connectTo(1, "bob")
+		m.wantTold("alice", "online")
+		m.ticks(4)
+		m.wantTold("alice", "offline")
+		m.wantTold("bob", "online")
+	}},
+	{"a gateway was silent for a while, and then nobody reaches Redis", func(m *machine) {
+		m.connectTo(0, "alice")
+		m.ticks(5)
+		m.gateways[0].frozen = 9
+		m.ticks(8)
+		m.outage = 4
+	}},
 	{"a user leaves in an outage, and her gateway dies before her going could be told", func(m *machine) {
 		alice := m.connectTo(0, "alice")
 		m.ticks(5)
@@ -58,9 +98,7 @@ var scenarios = []struct {
 		m.cutOff = true
 		m.gateways[0].frozen = 15
 		m.ticks(14)
-		if got := m.last["alice"].Status; got != "offline" {
-			m.fatalf("alice, on a gateway that nobody hears of, was last told %q", got)
-		}
+		m.wantTold("alice", "offline")
 	}},
 	{"Redis is emptied again and again", func(m *machine) {
 		m.connectTo(0, "alice")
@@ -96,6 +134,14 @@ var scenarios = []struct {
 		m.settle()
 		m.leap(time.Hour)
 	}},
+}
+
+// wantTold compares what was told last of a user.
+func (m *machine) wantTold(user, want string) {
+	m.t.Helper()
+	if got := m.last[user].Status; got != want {
+		m.fatalf("%s was last told %q, want %q", user, got, want)
+	}
 }
 
 func TestScenarios(t *testing.T) {

@@ -236,6 +236,28 @@ func TestBlackHole(t *testing.T) {
 	awaitReady(t, a, b)
 }
 
+// What an operator deletes is written again in the next round of renewals.
+func TestDeletedKeysAreWrittenAgain(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		rdb := dial(t, s.Addr())
+		opts := quick
+		opts.RefreshEvery = 20 * time.Millisecond
+		a, b := runGateway(t, s.Addr(), opts), runGateway(t, s.Addr(), opts)
+		want := aliceAndBob(a, b)
+		awaitKeys(t, rdb, want)
+		for _, name := range []string{
+			presence.OnlineUsersKey, presence.StatusKey("alice"), presence.RecordKey("alice"), presence.GatewaysKey,
+		} {
+			if err := rdb.Del(t.Context(), name).Err(); err != nil {
+				t.Fatalf("DEL %s: %v", name, err)
+			}
+			await(t, name+" is back", func() bool { return rdb.Exists(context.Background(), name).Val() == 1 })
+			awaitKeys(t, rdb, want)
+		}
+	})
+}
+
 func TestEverythingExpiresUnlessRenewed(t *testing.T) {
 	t.Parallel()
 	onEachServer(t, func(t *testing.T, s server) {

@@ -9,24 +9,24 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- to write again what they know.
 local in_grace = redis.call('EXISTS', GRACE) == 1
 
--- Compares the number in a gateway's lease with the one it holds if nothing was forgotten, and raises it. That also
--- proves that the gateway got the answer to its call before, so that the changes noted for it are not needed any
--- more.
-local function renew(gateway, holds, shall_hold)
-  if redis.call('GET', LEASE .. gateway) ~= holds then
-    return false
-  end
-  redis.call('SET', LEASE .. gateway, shall_hold, 'PX', LEASE_LIFE)
-  redis.call('DEL', CHANGES .. gateway)
-  return true
-end
-
 local counting = {}
 local function counts(gateway)
   if counting[gateway] == nil then
     counting[gateway] = redis.call('SISMEMBER', GATEWAYS, gateway) == 1
   end
   return counting[gateway]
+end
+
+-- Compares the number in a gateway's lease with the one it holds if nothing was forgotten, and raises it. That also
+-- proves that the gateway got the answer to its call before, so that the changes noted for it are not needed any
+-- more.
+local function renew(gateway, holds, shall_hold)
+  if redis.call('GET', LEASE .. gateway) ~= holds or not counts(gateway) then
+    return false
+  end
+  redis.call('SET', LEASE .. gateway, shall_hold, 'PX', LEASE_LIFE)
+  redis.call('DEL', CHANGES .. gateway)
+  return true
 end
 
 -- Who asks on any device not to be disturbed is busy; who is active on any device is online.
