@@ -1,8 +1,23 @@
 // Package transport holds what all transports of the gateway share: close codes and the errors a pipe ends with.
-// The transports themselves (ws, later sockjs) are its sub-packages; a transport moves bytes and knows no STOMP.
+// The transports themselves (ws, sockjs) are its sub-packages; a transport moves bytes and knows no STOMP.
 package transport
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Handshake is what the request that opened a connection said about the client.
+type Handshake struct {
+	User       string    // whose token it showed, verified; "" without a token
+	Expires    time.Time // when the token ends; zero: never, or no token
+	RemoteAddr string    // host:port of the TCP peer, which may be a proxy
+}
+
+// MaxReason is the longest reason of a close, in bytes (RFC 6455 section 5.5).
+const MaxReason = 123
 
 // CloseCode is a WebSocket close code (RFC 6455 section 7.4).
 type CloseCode uint16
@@ -28,4 +43,14 @@ type ClosedError struct {
 
 func (e *ClosedError) Error() string {
 	return fmt.Sprintf("connection closed with code %d %q", e.Code, e.Reason)
+}
+
+// MendReason makes any text fit for a close reason: UTF-8, and not too long.
+func MendReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, "?")
+	for len(reason) > MaxReason {
+		_, size := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-size]
+	}
+	return reason
 }

@@ -3,18 +3,13 @@ package ws
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
-
-// maxReason is the longest reason of a close frame, in bytes (RFC 6455 section 5.5).
-const maxReason = 123
 
 // Conn is one WebSocket connection; it implements session.Conn. One goroutine at a time reads, one at a time writes;
 // Close may be called by any.
@@ -52,7 +47,7 @@ func (c *Conn) start(ws *websocket.Conn, s *socket) {
 // that is too long or no UTF-8 is mended. It returns an error when the close frame could not be sent. When the
 // connection has ended already, it does nothing.
 func (c *Conn) Close(code transport.CloseCode, reason string) error {
-	reason = mendReason(reason)
+	reason = transport.MendReason(reason)
 	if !c.end(&transport.ClosedError{Code: code, Reason: reason}) {
 		return nil
 	}
@@ -121,13 +116,4 @@ func (c *Conn) watch(ctx context.Context) error {
 	c.in.watched = ctx.Done()
 	c.stopWatch = context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
 	return nil
-}
-
-func mendReason(reason string) string {
-	reason = strings.ToValidUTF8(reason, "?")
-	for len(reason) > maxReason {
-		_, size := utf8.DecodeLastRuneInString(reason)
-		reason = reason[:len(reason)-size]
-	}
-	return reason
 }

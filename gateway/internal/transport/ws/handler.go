@@ -33,11 +33,7 @@ const (
 var subprotocols = []string{"v12.stomp", "v11.stomp", "v10.stomp"}
 
 // Handshake is what the upgrade request said about the client.
-type Handshake struct {
-	User       string    // whose token it showed, verified; "" without a token
-	Expires    time.Time // when the token ends; zero: never, or no token
-	RemoteAddr string    // host:port of the TCP peer, which may be a proxy
-}
+type Handshake = transport.Handshake
 
 // Options of a Handler. Serve and Verify are required; zero durations and sizes mean the defaults.
 type Options struct {
@@ -83,18 +79,22 @@ func (o Options) withDefaults() Options {
 // Handler accepts WebSocket upgrades. A request that is no proper one is answered with a 4xx status and a JSON body
 // {"code","message"}: 400, 405, 426 for what is wrong with the handshake, 403 for the origin, 401 for the token.
 func Handler(opts Options) http.Handler {
-	return &handler{opts: opts.withDefaults()}
+	opts = opts.withDefaults()
+	return &handler{opts: opts, Checks: NewChecks(opts)}
 }
 
-type handler struct{ opts Options }
+type handler struct {
+	opts Options
+	Checks
+}
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Referrer-Policy", "no-referrer") // the URL may carry a token
 	w.Header().Set("Cache-Control", "no-store")
-	if !checkUpgrade(w, r) || !h.checkOrigin(w, r) {
+	if !checkUpgrade(w, r) || !h.Origin(w, r) {
 		return
 	}
-	user, expires, ok := h.checkToken(w, r)
+	handshake, ok := h.Token(w, r)
 	if !ok {
 		return
 	}
@@ -102,7 +102,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	go serve(h.opts, c, Handshake{User: user, Expires: expires, RemoteAddr: r.RemoteAddr})
+	go serve(h.opts, c, handshake)
 }
 
 // upgrade turns the request into a Conn. After it, neither the request nor its context may be used.

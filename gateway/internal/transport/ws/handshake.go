@@ -60,11 +60,17 @@ func hasToken(h http.Header, key, token string) bool {
 	return false
 }
 
-// checkOrigin keeps pages of other sites out (cross-site WebSocket hijacking): browsers always send the header, and
-// send it truly.
-func (h *handler) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
+// Checks are what a request has to pass before it opens anything, by whichever transport.
+type Checks struct{ opts Options }
+
+// NewChecks makes checks from Origins, Verify and Logger of the options.
+func NewChecks(opts Options) Checks { return Checks{opts.withDefaults()} }
+
+// Origin keeps pages of other sites out (cross-site WebSocket hijacking): browsers always send the header, and send it
+// truly. It answers a request that may not be, and says whether it may.
+func (c Checks) Origin(w http.ResponseWriter, r *http.Request) bool {
 	origins := r.Header.Values("Origin")
-	if len(origins) == 0 || len(origins) == 1 && h.allowed(origins[0], r) {
+	if len(origins) == 0 || len(origins) == 1 && c.allowed(origins[0], r) {
 		return true
 	}
 	refuse(w, http.StatusForbidden, event.Forbidden, "pages of this origin may not connect: ask the operator to allow it")
@@ -73,28 +79,30 @@ func (h *handler) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 
 // allowed compares whole origins, never parts of them. Whether the page came by http or https cannot be known behind
 // a proxy that ends TLS, so both are our own origin unless this very connection is TLS.
-func (h *handler) allowed(origin string, r *http.Request) bool {
+func (c Checks) allowed(origin string, r *http.Request) bool {
 	if origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host {
 		return true
 	}
-	return slices.Contains(h.opts.Origins, origin) || slices.Contains(h.opts.Origins, "*")
+	return slices.Contains(c.opts.Origins, origin) || slices.Contains(c.opts.Origins, "*")
 }
 
-// checkToken verifies the token of the request, if there is one, and answers a bad one.
-func (h *handler) checkToken(w http.ResponseWriter, r *http.Request) (user string, expires time.Time, ok bool) {
+// Token verifies the token of the request, if there is one, and answers a bad one.
+func (c Checks) Token(w http.ResponseWriter, r *http.Request) (Handshake, bool) {
+	handshake := Handshake{RemoteAddr: r.RemoteAddr}
 	token := tokenOf(r)
 	if token == "" {
-		return "", time.Time{}, true
+		return handshake, true
 	}
-	user, expires, err := h.opts.Verify(r.Context(), token)
+	var err error
+	handshake.User, handshake.Expires, err = c.opts.Verify(r.Context(), token)
 	if err == nil {
-		return user, expires, true
+		return handshake, true
 	}
 	var refused *event.Error
 	if !errors.As(err, &refused) {
-		h.opts.Logger.Error("verify the token of a handshake", "error", err)
+		c.opts.Logger.Error("verify the token of a handshake", "error", err)
 		refuse(w, http.StatusInternalServerError, event.Internal, "internal error")
-		return "", time.Time{}, false
+		return Handshake{}, false
 	}
 	status := http.StatusUnauthorized
 	if refused.Code == event.Unavailable {
@@ -104,7 +112,7 @@ func (h *handler) checkToken(w http.ResponseWriter, r *http.Request) (user strin
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	refuse(w, status, refused.Code, refused.Message)
-	return "", time.Time{}, false
+	return Handshake{}, false
 }
 
 // tokenOf finds the token: Authorization: Bearer first, for it does not end up in logs of proxies, else ?token=. A

@@ -33,6 +33,30 @@ type inbound struct {
 // (1005 when the peer gave no code), or with what else broke the connection. A text message that is no UTF-8 closes
 // with 1007, one above MaxMessage with 1009, a broken frame with 1002. When the context is done, the connection ends.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
+	for {
+		if p, err := c.nextPart(ctx); err != nil || len(p) > 0 {
+			return p, err
+		}
+	}
+}
+
+// ReadMessage is Read for protocols that need to know where a message ends: it appends the next message to dst, whole;
+// empty ones are passed over. A connection is read by one or the other, not both.
+func (c *Conn) ReadMessage(ctx context.Context, dst []byte) ([]byte, error) {
+	for start := len(dst); ; {
+		p, err := c.nextPart(ctx)
+		if err != nil {
+			return nil, err
+		}
+		dst = append(dst, p...)
+		if c.in.message == nil && len(dst) > start {
+			return dst, nil
+		}
+	}
+}
+
+// nextPart returns the next bytes of a message, or none where one has ended.
+func (c *Conn) nextPart(ctx context.Context) ([]byte, error) {
 	c.in.release()
 	if err := c.watch(ctx); err != nil {
 		c.cut(err)
@@ -40,19 +64,14 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	}
 	c.life.reading.Store(true)
 	defer c.life.reading.Store(false)
-	for {
-		p, err := c.receive() //nolint:contextcheck // watch heeds it, at no cost per frame
-		if err != nil {
-			return nil, c.readFailed(err)
-		}
-		if fault := c.in.fault(p, c.opts.maxMessage); fault != nil {
-			return nil, c.refuse(fault)
-		}
-		if len(p) > 0 {
-			return p, nil
-		}
-		c.in.release()
+	p, err := c.receive() //nolint:contextcheck // watch heeds it, at no cost per frame
+	if err != nil {
+		return nil, c.readFailed(err)
 	}
+	if fault := c.in.fault(p, c.opts.maxMessage); fault != nil {
+		return nil, c.refuse(fault)
+	}
+	return p, nil
 }
 
 // receive waits for bytes of a message; none means that an empty one has ended, or an earlier one.

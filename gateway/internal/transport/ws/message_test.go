@@ -1,0 +1,29 @@
+package ws_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/fliliy/chat/gateway/internal/transport/ws"
+)
+
+// ReadMessage keeps messages apart, whatever their size is beside the chunks that the connection reads.
+func TestReadMessage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{MaxMessage: 100_000})
+	peer := dialClient(t, r, nil)
+	conn := r.accepted(t).conn
+	for _, n := range []int{1, 4095, 4096, 4097, 8192, 100_000, 3} {
+		message := bytes.Repeat([]byte{'a' + byte(n%26)}, n)
+		for _, p := range [][]byte{{}, message} {
+			if err := peer.Send(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := conn.ReadMessage(context.Background(), []byte("> "))
+		if err != nil || !bytes.Equal(got, append([]byte("> "), message...)) {
+			t.Fatalf("a message of %d bytes: %d bytes, %v", n, len(got), err)
+		}
+	}
+}
