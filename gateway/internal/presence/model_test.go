@@ -66,7 +66,7 @@ type machine struct {
 	outage  int  // ticks for which nobody reaches Redis
 	mourned int  // ticks since a gateway ended with users that only it knew
 	cutOff  bool // a gateway may be silent for so long that it has to be thought dead
-	unheard bool // an answer was lost, and may not have been found again
+	unheard int  // ticks until an answer that was lost has been found again
 	flushed bool
 	spread  map[string]bool            // users on several gateways since all had settled
 	last    map[string]presence.Change // what was told last, by user
@@ -96,7 +96,7 @@ func (w *wire) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		known := !redis.HasErrorPrefix(err, "NOSCRIPT")
 		reaps := w.loseReap && known && cmd.Args()[1] == presence.ReapScript
 		if known && w.loseAnswer || reaps {
-			w.loseAnswer, w.loseReap, w.m.unheard = false, false, true
+			w.loseAnswer, w.loseReap, w.m.unheard = false, false, 2
 			cmd.SetErr(errWire)
 			return errWire
 		}
@@ -309,7 +309,7 @@ func (m *machine) lose(i int) {
 
 // empty makes Redis forget, unless it alone knows something: of somebody's end, or of a change whose answer was lost.
 func (m *machine) empty(forget func()) {
-	if m.mourned < settling || m.unheard {
+	if m.mourned < settling || m.unheard > 0 {
 		return
 	}
 	forget()
@@ -352,8 +352,8 @@ func (m *machine) tick() {
 	}
 	if m.outage > 0 {
 		m.outage--
-	} else {
-		m.unheard = false
+	} else if !slices.ContainsFunc(m.gateways[:], func(g *modelGateway) bool { return g.frozen > 0 }) {
+		m.unheard--
 	}
 	maps.DeleteFunc(m.sessions, func(_ string, s *modelSession) bool { return !s.ended.IsZero() && !m.lingers(s) })
 }

@@ -46,12 +46,13 @@ var scenarios = []struct {
 		m.wantTold("alice", "offline")
 		m.wantTold("bob", "online")
 	}},
-	{"a gateway was silent for a while, and then nobody reaches Redis", func(m *machine) {
+	{"a gateway is silent for a while, then nobody reaches Redis, and it is late to come back", func(m *machine) {
 		m.connectTo(0, "alice")
 		m.ticks(5)
-		m.gateways[0].frozen = 9
+		m.gateways[0].frozen = 12
 		m.ticks(8)
-		m.outage = 4
+		m.outage = 1 // too short for a grace
+		m.ticks(10)
 	}},
 	{"a user leaves in an outage, and her gateway dies before her going could be told", func(m *machine) {
 		alice := m.connectTo(0, "alice")
