@@ -69,5 +69,5 @@ func (g *Gateway) serve(ctx context.Context, conn *ws.Conn, h ws.Handshake) {
 		return
 	}
 	defer g.crowd.leave()
-	g.sessions.Serve(ctx, conn, h.User, h.Expires)
+	g.sessions.Serve(ctx, conn, h.Principal)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 )
 
 const (
@@ -84,23 +85,26 @@ func NewHS256(secret []byte, opts Options) (*Verifier, error) {
 	}, nil
 }
 
-// Verify tells whose token this is, and the moment from which Verify will refuse it: "exp" plus the leeway, or zero
-// where the token holds for ever. Errors are *event.Error: TOKEN_EXPIRED for a token whose only fault is its age,
+// Verify tells whose token this is, since when it holds, and from when on Verify will refuse it: "exp" plus the leeway,
+// or zero where the token holds for ever. Errors are *event.Error: TOKEN_EXPIRED for a token whose only fault is its age,
 // UNAUTHENTICATED with one and the same text for all others. It does no input or output.
-func (v *Verifier) Verify(_ context.Context, token string) (user string, expires time.Time, err error) {
+func (v *Verifier) Verify(_ context.Context, token string) (principal.Principal, error) {
 	if !v.signed(token) {
-		return "", time.Time{}, errBad()
+		return nobody, errBad()
 	}
 	claims := jwt.MapClaims{}
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return v.secret, nil })
 	if err != nil {
-		return "", time.Time{}, errBad()
+		return nobody, errBad()
 	}
 	if _, critical := parsed.Header["crit"]; critical { // RFC 7515 section 4.1.11: we understand no extension
-		return "", time.Time{}, errBad()
+		return nobody, errBad()
 	}
 	return v.read(claims)
 }
+
+// nobody is the principal of an error.
+var nobody principal.Principal
 
 // signed says whether the token carries a good signature, before anything of it is decoded: who has no key can make
 // us compute one hash over at most MaxToken bytes, and no more.

@@ -88,9 +88,9 @@ func TestVerifyGoodTokens(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			user, _, err := verifier(t, tc.opts).Verify(t.Context(), token(t, tc.claims))
-			if err != nil || user != tc.user {
-				t.Errorf("Verify = %q, %v; want %q", user, err, tc.user)
+			who, err := verifier(t, tc.opts).Verify(t.Context(), token(t, tc.claims))
+			if err != nil || who.User != tc.user {
+				t.Errorf("Verify = %q, %v; want %q", who.User, err, tc.user)
 			}
 		})
 	}
@@ -134,9 +134,9 @@ func TestVerifyBadClaims(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			user, _, err := verifier(t, tc.opts).Verify(t.Context(), token(t, tc.claims))
-			if user != "" {
-				t.Errorf("user = %q with an error", user)
+			who, err := verifier(t, tc.opts).Verify(t.Context(), token(t, tc.claims))
+			if who.User != "" {
+				t.Errorf("user = %q with an error", who.User)
 			}
 			wantCode(t, err, event.Unauthenticated)
 		})
@@ -149,7 +149,7 @@ func TestVerifyPinsTheAlgorithm(t *testing.T) {
 	v := verifier(t, auth.Options{AllowNoExpiry: true})
 	const claims = `{"sub":"alice"}`
 	good := raw(t, hs256, claims, secret)
-	if _, _, err := v.Verify(t.Context(), good); err != nil {
+	if _, err := v.Verify(t.Context(), good); err != nil {
 		t.Fatalf("the control token: %v", err)
 	}
 	parts := strings.Split(good, ".")
@@ -177,7 +177,7 @@ func TestVerifyPinsTheAlgorithm(t *testing.T) {
 	}
 	for name, bad := range tokens {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := v.Verify(t.Context(), bad)
+			_, err := v.Verify(t.Context(), bad)
 			wantCode(t, err, event.Unauthenticated)
 		})
 	}
@@ -197,14 +197,14 @@ func TestVerifyKeyConfusion(t *testing.T) {
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	v := verifier(t, auth.Options{AllowNoExpiry: true})
 
-	_, _, err = v.Verify(t.Context(), raw(t, hs256, `{"sub":"alice"}`, public))
+	_, err = v.Verify(t.Context(), raw(t, hs256, `{"sub":"alice"}`, public))
 	wantCode(t, err, event.Unauthenticated)
 
 	honest, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"sub": "alice"}).SignedString(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = v.Verify(t.Context(), honest)
+	_, err = v.Verify(t.Context(), honest)
 	wantCode(t, err, event.Unauthenticated)
 }
 
@@ -219,11 +219,11 @@ func TestVerifyIgnoresKeyHeaders(t *testing.T) {
 		`{"alg":"HS256","x5u":"http://127.0.0.1:1/x","x5c":["AA"]}`,
 		`{"alg":"HS256","jwk":{"kty":"oct","k":""}}`,
 	} {
-		if _, _, err := v.Verify(t.Context(), raw(t, header, `{"sub":"alice"}`, secret)); err != nil {
+		if _, err := v.Verify(t.Context(), raw(t, header, `{"sub":"alice"}`, secret)); err != nil {
 			t.Errorf("%s with a good signature: %v", header, err)
 		}
 		for _, key := range [][]byte{{}, []byte("alice")} {
-			_, _, err := v.Verify(t.Context(), raw(t, header, `{"sub":"alice"}`, key))
+			_, err := v.Verify(t.Context(), raw(t, header, `{"sub":"alice"}`, key))
 			wantCode(t, err, event.Unauthenticated)
 		}
 	}
@@ -238,7 +238,7 @@ func TestBadTokensShareOneText(t *testing.T) {
 		"", "x", raw(t, `{"alg":"none"}`, `{"sub":"a"}`, secret), token(t, `{"exp":SOON}`),
 		token(t, `{"sub":"a"}`), strings.Repeat(".", 100), strings.Repeat("x", 1<<20),
 	} {
-		_, _, err := v.Verify(t.Context(), bad)
+		_, err := v.Verify(t.Context(), bad)
 		wantCode(t, err, event.Unauthenticated)
 		texts[err.Error()] = true
 	}
@@ -257,23 +257,23 @@ func TestVerifyExpiry(t *testing.T) {
 		}
 		end := time.Now().Truncate(time.Second).Add(time.Minute)
 
-		user, expires, err := v.Verify(t.Context(), good)
-		if err != nil || user != "alice" || !expires.Equal(end.Add(5*time.Second)) {
-			t.Fatalf("Verify = %q, %v, %v; want alice until %v", user, expires, err, end.Add(5*time.Second))
+		who, err := v.Verify(t.Context(), good)
+		if err != nil || who.User != "alice" || !who.Expires.Equal(end.Add(5*time.Second)) {
+			t.Fatalf("Verify = %q, %v, %v; want alice until %v", who.User, who.Expires, err, end.Add(5*time.Second))
 		}
-		<-time.After(time.Until(expires) - time.Nanosecond)
-		if _, _, err := v.Verify(t.Context(), good); err != nil {
+		<-time.After(time.Until(who.Expires) - time.Nanosecond)
+		if _, err := v.Verify(t.Context(), good); err != nil {
 			t.Errorf("within the leeway: %v", err)
 		}
 		<-time.After(time.Nanosecond)
-		_, _, err = v.Verify(t.Context(), good)
+		_, err = v.Verify(t.Context(), good)
 		wantCode(t, err, event.TokenExpired)
 
-		_, _, err = verifier(t, auth.Options{Leeway: time.Minute}).Verify(t.Context(), good)
+		_, err = verifier(t, auth.Options{Leeway: time.Minute}).Verify(t.Context(), good)
 		if err != nil {
 			t.Errorf("with a longer leeway: %v", err)
 		}
-		_, _, err = verifier(t, auth.Options{Issuer: "shop"}).Verify(t.Context(), good)
+		_, err = verifier(t, auth.Options{Issuer: "shop"}).Verify(t.Context(), good)
 		wantCode(t, err, event.Unauthenticated) // expired, and wrong besides: only wrong
 	})
 }
@@ -283,9 +283,9 @@ func TestExpiredWithBadSignature(t *testing.T) {
 	t.Parallel()
 	v := verifier(t, auth.Options{})
 	expired := `{"sub":"alice","exp":1}`
-	_, _, err := v.Verify(t.Context(), raw(t, hs256, expired, secret))
+	_, err := v.Verify(t.Context(), raw(t, hs256, expired, secret))
 	wantCode(t, err, event.TokenExpired)
-	_, _, err = v.Verify(t.Context(), raw(t, hs256, expired, []byte("somebody else's secret, 32 bytes")))
+	_, err = v.Verify(t.Context(), raw(t, hs256, expired, []byte("somebody else's secret, 32 bytes")))
 	wantCode(t, err, event.Unauthenticated)
 }
 
@@ -295,9 +295,9 @@ func TestNoExpiryIsTheZeroTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, expires, err := verifier(t, auth.Options{AllowNoExpiry: true}).Verify(t.Context(), forever)
-	if err != nil || !expires.IsZero() {
-		t.Errorf("expires = %v, %v; want the zero time", expires, err)
+	who, err := verifier(t, auth.Options{AllowNoExpiry: true}).Verify(t.Context(), forever)
+	if err != nil || !who.Expires.IsZero() {
+		t.Errorf("expires = %v, %v; want the zero time", who.Expires, err)
 	}
 }
 
@@ -320,7 +320,7 @@ func TestVerifyBombsCostLittle(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			for range runs {
-				if _, _, err := v.Verify(t.Context(), bomb); err == nil {
+				if _, err := v.Verify(t.Context(), bomb); err == nil {
 					t.Fatal("accepted")
 				}
 			}
@@ -355,8 +355,8 @@ func TestSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if user, _, err := v.Verify(t.Context(), good); err != nil || user != "bob" {
-		t.Errorf("Verify of an own token = %q, %v", user, err)
+	if who, err := v.Verify(t.Context(), good); err != nil || who.User != "bob" {
+		t.Errorf("Verify of an own token = %q, %v", who.User, err)
 	}
 	if _, err := v.Sign("bob\n", time.Hour); err == nil {
 		t.Error("signed for a user id with a control character")
@@ -379,7 +379,7 @@ func TestSecretIsCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := v.Verify(t.Context(), good); err != nil {
+	if _, err := v.Verify(t.Context(), good); err != nil {
 		t.Errorf("after the caller cleared its secret: %v", err)
 	}
 }
@@ -397,9 +397,9 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		user, _, err := v.Verify(context.Background(), token)
+		who, err := v.Verify(context.Background(), token)
 		if err == nil && !strings.HasPrefix(token, good[:strings.LastIndexByte(good, '.')]) {
-			t.Errorf("forged a token for %q: %q", user, token)
+			t.Errorf("forged a token for %q: %q", who.User, token)
 		}
 	})
 }

@@ -5,23 +5,24 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 )
 
 // Authenticator knows tokens by heart. It is not changed once it is in use.
 type Authenticator map[string]Identity
 
-// Identity is whose a token is, and until when (zero: for ever).
+// Identity is what a token says.
 type Identity struct {
-	User    string
-	Expires time.Time
-	Err     error // what Verify answers instead
+	User            string
+	Issued, Expires time.Time
+	Err             error // what Verify answers instead
 }
 
 // Verify implements session.Authenticator.
-func (a Authenticator) Verify(_ context.Context, token string) (string, time.Time, error) {
+func (a Authenticator) Verify(_ context.Context, token string) (principal.Principal, error) {
 	who, known := a[token]
 	if !known {
-		return "", time.Time{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
+		return principal.Principal{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
 	}
-	return who.User, who.Expires, who.Err
+	return principal.Principal{User: who.User, Issued: who.Issued, Expires: who.Expires}, who.Err
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -20,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/rest"
 	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
 	"github.com/fliliy/chat/proto/identity"
@@ -52,14 +52,14 @@ func (d *double) intercept(
 // tokens is an Authenticator: the token is the user's id.
 type tokens struct{}
 
-func (tokens) Verify(_ context.Context, token string) (string, time.Time, error) {
+func (tokens) Verify(_ context.Context, token string) (principal.Principal, error) {
 	switch token {
 	case "expired":
-		return "", time.Time{}, &event.Error{Code: event.TokenExpired, Message: "the token has expired"}
+		return principal.Principal{}, &event.Error{Code: event.TokenExpired, Message: "the token has expired"}
 	case "bad":
-		return "", time.Time{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
+		return principal.Principal{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
 	}
-	return token, time.Time{}, nil
+	return principal.Principal{User: token}, nil
 }
 
 // newHandler is a handler over a double, and its log.

@@ -2,10 +2,11 @@ package rest
 
 import (
 	"context"
-	"time"
+
+	"github.com/fliliy/chat/gateway/internal/principal"
 )
 
-// Authenticator tells whose token this is and when it ends (zero: never). Errors are *event.Error.
+// Authenticator tells what a token says, if it is good. Errors are *event.Error.
 type Authenticator interface {
-	Verify(ctx context.Context, token string) (user string, expires time.Time, err error)
+	Verify(ctx context.Context, token string) (principal.Principal, error)
 }

@@ -174,8 +174,8 @@ func (h *handler) user(ctx context.Context, r *http.Request) (string, error) {
 			Code: event.Unauthenticated, Message: `a token is needed: send the header "Authorization: Bearer <token>"`,
 		}
 	}
-	user, _, err := h.auth.Verify(ctx, token)
-	return user, err
+	who, err := h.auth.Verify(ctx, token)
+	return who.User, err
 }
 
 // readBody reads the body of a POST or PATCH, which must be JSON; without a body it needs no content type. That a

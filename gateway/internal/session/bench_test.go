@@ -7,10 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/fake"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
@@ -51,7 +51,7 @@ func serve(tb testing.TB, hub *fake.Hub, mode string) (*sinkConn, func()) {
 		Hub: hub, Relay: &fake.Relay{}, Presence: &fake.Presence{}, Auth: fake.Authenticator{},
 	})
 	var done sync.WaitGroup
-	done.Go(func() { factory.Serve(context.Background(), conn, "alice", time.Time{}) })
+	done.Go(func() { factory.Serve(context.Background(), conn, principal.Principal{User: "alice"}) })
 	conn.in <- []byte("CONNECT\naccept-version:1.2\nheart-beat:10000,10000\n\n\x00")
 	conn.in <- []byte("SUBSCRIBE\nid:1\nreceipt:r\nack:" + mode + "\ndestination:/topic/chat/1\n\n\x00")
 	conn.await(2)

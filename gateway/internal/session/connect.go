@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/proto/identity"
@@ -30,11 +31,11 @@ func (s *session) connect(f *stomp.Frame) error {
 		return malformed(f, "bad heart-beat",
 			"the header heart-beat has to be two numbers of milliseconds from 0 on, as in 10000,10000")
 	}
-	user, expires, err := s.authenticate(f.Header)
+	who, err := s.authenticate(f.Header)
 	if err != nil {
 		return err
 	}
-	s.welcome(user, expires, offer)
+	s.welcome(who, offer)
 	return nil
 }
 
@@ -59,25 +60,29 @@ func (s *session) setVersion(v stomp.Version) {
 	s.version = v
 }
 
+// nobody is the principal of an error.
+var nobody principal.Principal
+
 // authenticate says who the user is, from the token in CONNECT or the one of the handshake. Two tokens must agree.
-func (s *session) authenticate(header stomp.Header) (string, time.Time, error) {
+func (s *session) authenticate(header stomp.Header) (principal.Principal, error) {
 	token := s.connectToken(header)
 	if token == "" {
 		if s.user == "" {
-			return "", time.Time{}, unauthenticated("no token: put one into the CONNECT header Authorization")
+			return nobody, unauthenticated("no token: put one into the CONNECT header Authorization")
 		}
-		return s.user, s.clock.expires, s.checkExpired(s.clock.expires)
+		who := principal.Principal{User: s.user, Issued: s.issued, Expires: s.clock.expires}
+		return who, s.checkExpired(who)
 	}
-	user, expires, err := s.deps.Auth.Verify(s.calls, token)
+	who, err := s.deps.Auth.Verify(s.calls, token)
 	switch {
 	case err != nil:
-		return "", time.Time{}, refusal(s.causeOf(err), "")
-	case identity.ValidUserID(user) != nil:
-		return "", time.Time{}, unauthenticated("the token names no valid user")
-	case s.user != "" && s.user != user:
-		return "", time.Time{}, unauthenticated("the token in CONNECT is of another user than that of the connection")
+		return nobody, refusal(s.causeOf(err), "")
+	case identity.ValidUserID(who.User) != nil:
+		return nobody, unauthenticated("the token names no valid user")
+	case s.user != "" && s.user != who.User:
+		return nobody, unauthenticated("the token in CONNECT is of another user than that of the connection")
 	}
-	return user, expires, s.checkExpired(expires)
+	return who, s.checkExpired(who)
 }
 
 // connectToken finds the token in CONNECT, "" for none. Many clients always send a passcode such as "guest": where the
@@ -103,8 +108,8 @@ func trimBearer(value string) string {
 	return value
 }
 
-func (s *session) checkExpired(expires time.Time) error {
-	if passed(expires, time.Now()) {
+func (s *session) checkExpired(who principal.Principal) error {
+	if passed(who.Expires, time.Now()) {
 		return refusal(&event.Error{Code: event.TokenExpired, Message: "the token has expired; get a new one"}, "")
 	}
 	return nil
@@ -119,13 +124,13 @@ func unauthenticated(detail string) *failure {
 
 // welcome makes the session a connected one. Headers of CONNECTED are never escaped; none of them can hold an
 // end-of-line: user ids have no control characters.
-func (s *session) welcome(user string, expires time.Time, offer HeartBeat) {
+func (s *session) welcome(who principal.Principal, offer HeartBeat) {
 	s.reader.state = connected
 	s.reader.decoder.SetLimits(s.cfg.Limits)
 	s.mu.Lock()
-	s.user = user
+	s.user, s.issued = who.User, who.Issued
 	c := &s.clock
-	c.connectBy, c.expires = time.Time{}, expires
+	c.connectBy, c.expires = time.Time{}, who.Expires
 	c.beatEvery = interval(s.cfg.HeartBeat.Send, offer.Receive)
 	c.silenceMax = patience(interval(offer.Send, s.cfg.HeartBeat.Receive))
 	c.lastOut = time.Now()
@@ -137,11 +142,11 @@ func (s *session) welcome(user string, expires time.Time, offer HeartBeat) {
 			{Key: "heart-beat", Value: s.cfg.HeartBeat.header()},
 			{Key: "session", Value: s.id},
 			{Key: "server", Value: s.cfg.Server},
-			{Key: "user-name", Value: user},
+			{Key: "user-name", Value: who.User},
 		},
 	})})
 	s.mu.Unlock()
-	s.deps.Presence.Connect(s.id, user)
+	s.deps.Presence.Connect(s.id, who.User)
 	if s.deps.Metrics != nil {
 		s.deps.Metrics.SessionsTotal.Inc()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/fake"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
@@ -30,6 +31,7 @@ type client struct {
 	logs     bytes.Buffer
 
 	user    string // of the handshake
+	issued  time.Time
 	expires time.Time
 	drain   context.CancelFunc
 	done    chan struct{}
@@ -59,7 +61,7 @@ func run(t *testing.T, setup, test func(c *client)) {
 		})
 		go func() {
 			defer close(c.done)
-			factory.Serve(ctx, c.conn, c.user, c.expires)
+			factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires})
 		}()
 		test(c)
 		c.conn.HangUp(transport.CloseNormal)

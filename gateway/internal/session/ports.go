@@ -2,10 +2,10 @@ package session
 
 import (
 	"context"
-	"time"
 
 	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
@@ -22,9 +22,9 @@ type Conn interface {
 	Close(code transport.CloseCode, reason string) error
 }
 
-// Authenticator tells whose token this is and when it ends (zero: never). Errors are *event.Error.
+// Authenticator tells what a token says, if it is good. Errors are *event.Error.
 type Authenticator interface {
-	Verify(ctx context.Context, token string) (user string, expires time.Time, err error)
+	Verify(ctx context.Context, token string) (principal.Principal, error)
 }
 
 // Hub is where subscriptions live.

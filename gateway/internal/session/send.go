@@ -97,12 +97,12 @@ func (s *session) renewToken(req request, body []byte) error {
 		s.answer(req, invalid(`the body has to be JSON, as in {"token":"..."}`))
 		return nil //nolint:nilerr // the error of one message, and told as such
 	}
-	user, expires, err := s.deps.Auth.Verify(s.calls, fresh.Token)
-	if err == nil && user != s.user {
+	who, err := s.deps.Auth.Verify(s.calls, fresh.Token)
+	if err == nil && who.User != s.user {
 		err = unauthenticated("the new token is of another user than the session")
 	}
 	if err == nil {
-		err = s.checkExpired(expires)
+		err = s.checkExpired(who)
 	}
 	if err != nil {
 		failed := s.failureOf(err)
@@ -110,7 +110,7 @@ func (s *session) renewToken(req request, body []byte) error {
 		return failed
 	}
 	s.mu.Lock()
-	s.clock.expires = expires
+	s.issued, s.clock.expires = who.Issued, who.Expires
 	s.rearm()
 	s.mu.Unlock()
 	s.answer(req, nil)

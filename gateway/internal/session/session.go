@@ -34,6 +34,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
@@ -53,13 +54,13 @@ func New(cfg Config, deps Deps) *Factory {
 }
 
 // Serve runs one session on the connection and returns when all of it is over: the connection closed, its
-// subscriptions gone, no goroutine left. The user is who the handshake has proved it to be, until expires (zero:
-// never), or "" when the CONNECT frame is to tell. When ctx ends, the session drains: it tells the client with a DRAIN
+// subscriptions gone, no goroutine left. The principal is what the handshake has proved, or nobody when
+// the CONNECT frame is to tell. When ctx ends, the session drains: it tells the client with a DRAIN
 // event and goes on, and at a random moment within Config.DrainSpread it takes no more frames, tells the outcomes of
 // those it has, and closes with 1012.
-func (f *Factory) Serve(ctx context.Context, conn Conn, user string, expires time.Time) {
+func (f *Factory) Serve(ctx context.Context, conn Conn, who principal.Principal) {
 	s := newSession(ctx, f, conn)
-	s.user, s.clock.expires = user, expires
+	s.user, s.issued, s.clock.expires = who.User, who.Issued, who.Expires
 	s.start()
 	stop := context.AfterFunc(ctx, s.drain)
 	defer stop()
@@ -84,6 +85,7 @@ type session struct {
 	changed sync.Cond     // on mu: an outcome was told, the send queue drained, the session is to end, or is over
 	version stomp.Version // 0 before CONNECT; written by the reader
 	user    string        // the same
+	issued  time.Time     // of the token; zero where it did not say; the same
 	shared
 }
 

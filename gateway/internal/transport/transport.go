@@ -5,15 +5,15 @@ package transport
 import (
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"github.com/fliliy/chat/gateway/internal/principal"
 )
 
 // Handshake is what the request that opened a connection said about the client.
 type Handshake struct {
-	User       string    // whose token it showed, verified; "" without a token
-	Expires    time.Time // when the token ends; zero: never, or no token
-	RemoteAddr string    // host:port of the TCP peer, which may be a proxy
+	principal.Principal        // of the token it showed, verified; zero without a token
+	RemoteAddr          string // host:port of the TCP peer, which may be a proxy
 }
 
 // MaxReason is the longest reason of a close, in bytes (RFC 6455 section 5.5).

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
@@ -41,7 +42,7 @@ type Options struct {
 	// allows all. Requests without the header (not from a browser) are accepted.
 	Origins []string
 	// Verify tells whose token this is; errors are *event.Error.
-	Verify func(ctx context.Context, token string) (user string, expires time.Time, err error)
+	Verify func(ctx context.Context, token string) (principal.Principal, error)
 	// Serve runs the connection to its end, in a goroutine of its own. The context is Context.
 	Serve func(ctx context.Context, c *Conn, h Handshake)
 	// Context is the parent of all connections; Background when nil.

@@ -94,7 +94,7 @@ func (c Checks) Token(w http.ResponseWriter, r *http.Request) (Handshake, bool) 
 		return handshake, true
 	}
 	var err error
-	handshake.User, handshake.Expires, err = c.opts.Verify(r.Context(), token)
+	handshake.Principal, err = c.opts.Verify(r.Context(), token)
 	if err == nil {
 		return handshake, true
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
@@ -99,18 +100,18 @@ func newRig(t testing.TB, opts ws.Options) *rig {
 
 var tokenEnd = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func verify(_ context.Context, token string) (string, time.Time, error) {
+func verify(_ context.Context, token string) (principal.Principal, error) {
 	switch token {
 	case "good":
-		return "alice", tokenEnd, nil
+		return principal.Principal{User: "alice", Expires: tokenEnd}, nil
 	case "old":
-		return "", time.Time{}, &event.Error{Code: event.TokenExpired, Message: "the token has expired"}
+		return principal.Principal{}, &event.Error{Code: event.TokenExpired, Message: "the token has expired"}
 	case "later":
-		return "", time.Time{}, &event.Error{Code: event.Unavailable, Message: "no keys", RetryAfter: 3 * time.Second}
+		return principal.Principal{}, &event.Error{Code: event.Unavailable, Message: "no keys", RetryAfter: 3 * time.Second}
 	case "boom":
-		return "", time.Time{}, errors.New("secret detail")
+		return principal.Principal{}, errors.New("secret detail")
 	default:
-		return "", time.Time{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
+		return principal.Principal{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
 	}
 }
 
