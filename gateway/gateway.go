@@ -143,6 +143,7 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 	})
 	g.presence = presence.New(g.redis, presence.Options{
 		Debounce: cmp.Or(g.cfg.PresenceDebounce, -1), // 0 is none here, and the default there
+		Metrics:  counts,
 		Logger:   g.logger,
 	})
 

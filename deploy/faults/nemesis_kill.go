@@ -41,10 +41,10 @@ func killGateways(ctx context.Context, n *nemesis) (verdict, error) {
 			took = append(took, f.caughtUp(d.gateway, d.at)...)
 		}
 		p99 := quantile(took, 0.99)
-		hidden, flickered := first.verdict(f, n.roster)
+		presence, right := first.verdict(f, n.roster)
 		return fmt.Sprintf("%d kills, %d clients back on the other and caught up: p99 %s, worst %s; %s",
-				len(deaths), len(took), seconds(p99), seconds(quantile(took, 1)), first.describe(flickered)),
-			len(took) > 0 && p99 <= 5*time.Second && hidden && len(flickered) == 0
+				len(deaths), len(took), seconds(p99), seconds(quantile(took, 1)), presence),
+			len(took) > 0 && p99 <= 5*time.Second && right
 	}, nil
 }
 

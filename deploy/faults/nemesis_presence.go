@@ -46,12 +46,30 @@ func (n *nemesis) invite(ctx context.Context, what string, count int, first stri
 	return s, nil
 }
 
+// calm waits until presence has settled after whatever was before: nothing is held back, and the keys are right.
+func (n *nemesis) calm(ctx context.Context) error {
+	settled := func() bool {
+		held, err := n.roster.rdb.Exists(ctx, graceKey).Result()
+		return err == nil && held == 0
+	}
+	if !fleet.Poll(ctx, presenceWait, settled) {
+		return errors.New("changes of presence are held back for ever, before anything is broken")
+	}
+	if err := n.lulls(ctx, 2*time.Second); err != nil { // two beats, to tell what was held back
+		return err
+	}
+	if n.truth(ctx) >= presenceWait {
+		return errors.New("the keys do not show who is connected, before anything is broken")
+	}
+	return nil
+}
+
 // wake is what a killed gateway leaves behind: users who never come back, and users who do.
 type wake struct {
 	gone, back int
 	hidden     time.Duration // until the former were shown offline, all of them
+	told       int           // changes of anybody's status that the other gateways told by then
 	window     window
-	ok         bool
 }
 
 // killWithStrangers kills a gateway that has many users, and waits until those of them who stay away are offline.
@@ -67,8 +85,12 @@ func (n *nemesis) killWithStrangers(ctx context.Context, victim *gatewayNode) (w
 		return wake{}, err
 	}
 	defer gone.leave()
-	if n.truth(ctx) >= presenceWait {
-		return wake{}, errors.New("the keys do not show who is connected, before anything is broken")
+	if err := n.calm(ctx); err != nil {
+		return wake{}, err
+	}
+	before, err := n.toldBy(ctx, victim)
+	if err != nil {
+		return wake{}, err
 	}
 	w, err := n.during(func() error {
 		victim.Kill()
@@ -78,27 +100,54 @@ func (n *nemesis) killWithStrangers(ctx context.Context, victim *gatewayNode) (w
 		}
 		return nil
 	})
-	hidden := w.to - w.from
-	return wake{len(gone.users), len(back.users), hidden, w, err == nil && hidden <= presenceBar}, err
+	if err != nil {
+		return wake{}, err
+	}
+	if !pause(ctx, presentAfter) { // what is told is told by then
+		return wake{}, ctx.Err()
+	}
+	after, err := n.toldBy(ctx, victim)
+	return wake{len(gone.users), len(back.users), w.to - w.from, after - before, w}, err
+}
+
+// toldBy is how many changes of statuses the gateways have told since they began, but for one.
+func (n *nemesis) toldBy(ctx context.Context, except *gatewayNode) (int, error) {
+	sum := 0.0
+	for _, g := range n.gateways {
+		if g == except {
+			continue
+		}
+		count, err := g.Metric(ctx, "fliliy_gateway_presence_changes_total")
+		if err != nil {
+			return 0, err
+		}
+		sum += count
+	}
+	return int(sum), nil
 }
 
 // verdict says whether those who stay away were offline in time, and who else was shown so.
-func (w wake) verdict(f *facts, r *roster) (hidden bool, flickered []string) {
-	return w.ok, f.falselyOffline(r, w.window, leased)
-}
-
-func (w wake) describe(flickered []string) string {
-	return fmt.Sprintf("%d users stay away: all offline after %s; %d come back and the crowd: %s shown offline",
-		w.gone, seconds(w.hidden), w.back, names(flickered))
+func (w wake) verdict(f *facts, r *roster) (measured string, ok bool) {
+	flickered := f.falselyOffline(r, w.window, leased)
+	return fmt.Sprintf("%d users stay away: all offline after %s; %d come back and the crowd: %s shown offline; %d changes told",
+			w.gone, seconds(w.hidden), w.back, names(flickered), w.told),
+		w.hidden <= presenceBar && len(flickered) == 0 && w.told == w.gone
 }
 
 // emptyRedis is row 10: FLUSHALL, and later a kill and an empty restart.
 func emptyRedis(ctx context.Context, n *nemesis) (verdict, error) {
+	if err := n.calm(ctx); err != nil {
+		return nil, err
+	}
 	before, err := n.during(func() error { return n.lulls(ctx, 10*time.Second) })
 	if err != nil {
 		return nil, err
 	}
 	var flushed, restarted time.Duration
+	told, err := n.toldBy(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
 	w, err := n.during(func() error {
 		if err := n.roster.rdb.FlushAll(ctx).Err(); err != nil {
 			return fmt.Errorf("empty Redis: %w", err)
@@ -116,12 +165,18 @@ func emptyRedis(ctx context.Context, n *nemesis) (verdict, error) {
 		restarted = n.truth(ctx)
 		return n.lulls(ctx, graceTime) // what is false is told by then
 	})
+	if err != nil {
+		return nil, err
+	}
+	after, err := n.toldBy(ctx, nil)
 	return func(f *facts) (string, bool) {
 		usual, then := quantile(f.answers(before), 0.99), quantile(f.answers(w), 0.99)
-		told := f.falselyTold(n.crowd.history, w)
-		return fmt.Sprintf("keys right %s after FLUSHALL, %s after an empty restart; %s told false; answers p99 %s, before %s",
-				seconds(flushed), seconds(restarted), names(told), seconds(then), seconds(usual)),
-			max(flushed, restarted) <= presenceBar && len(told) == 0 && then <= max(usual*11/10, usual+50*time.Millisecond)
+		heard := f.falselyTold(n.crowd.history, w)
+		return fmt.Sprintf("keys right %s after FLUSHALL, %s after an empty restart; nobody came or went: %d changes told, "+
+				"%s heard; answers p99 %s, before %s", seconds(flushed), seconds(restarted), after-told, names(heard),
+				seconds(then), seconds(usual)),
+			max(flushed, restarted) <= presenceBar && after == told && len(heard) == 0 &&
+				then <= max(usual*11/10, usual+50*time.Millisecond)
 	}, err
 }
 
@@ -222,8 +277,8 @@ func halfOpen(ctx context.Context, n *nemesis) (verdict, error) {
 		return nil, err
 	}
 	defer lost.leave()
-	if n.truth(ctx) >= presenceWait {
-		return nil, errors.New("the keys do not show who is connected, before anything is broken")
+	if err := n.calm(ctx); err != nil {
+		return nil, err
 	}
 	if err := n.lull(ctx); err != nil { // the cut comes at any moment between two beats
 		return nil, err

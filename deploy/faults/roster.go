@@ -15,6 +15,7 @@ import (
 const (
 	rosterEvery  = 100 * time.Millisecond // between two looks
 	onlineKey    = "websocket:online_users"
+	graceKey     = "fliliy:presence:grace"
 	presentAfter = time.Second      // a user is shown by then, once she is connected
 	debounced    = 2 * time.Second  // a little less than the gateways' debounce
 	leased       = 8 * time.Second  // and than the time after which a silent gateway is dead

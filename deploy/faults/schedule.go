@@ -23,7 +23,7 @@ type fault struct {
 var faults = []fault{
 	{
 		1, "gateway killed (kill -9)",
-		"clients on the other and caught up: p99 <= 5 s; who stays away offline <= 15 s, nobody else shown so",
+		"clients on the other and caught up: p99 <= 5 s; who stays away offline <= 15 s, told once; nobody else",
 		func(p pace) time.Duration {
 			return time.Duration(p.kills)*5*time.Second + time.Duration(p.strangers)*5*time.Millisecond + presenceBar
 		}, killGateways,

@@ -40,6 +40,9 @@ var replaySources = []string{ReplayMemory, ReplayService}
 // The label values of StateDropped: the kinds of events that a slow client may miss (event.Kind).
 var stateKinds = []string{"TYPING", "READ", "DELIVERED", "USER_STATUS"}
 
+// The label values of PresenceChanges: what a user can be.
+var presenceStatuses = []string{"online", "away", "busy", "offline"}
+
 // Metrics are the gateway's metrics. All are safe for concurrent use and cost an atomic addition. Names are
 // fliliy_gateway_ and the snake case of the field, counters with _total.
 type Metrics struct {
@@ -62,6 +65,8 @@ type Metrics struct {
 
 	RelayCommands prometheus.Counter // commands sent to chatsvc
 	RelayInFlight prometheus.Gauge   // commands without an answer yet
+
+	PresenceChanges Family // changes of users' statuses that this gateway told, by the new status
 }
 
 // New makes the metrics and registers them. It panics when one is registered already, which is a programming error:
@@ -88,5 +93,8 @@ func New(registerer prometheus.Registerer) *Metrics {
 
 		RelayCommands: r.counter("relay_commands_total", "Commands sent to chatsvc."),
 		RelayInFlight: r.gauge("relay_in_flight", "Commands that chatsvc has not answered yet."),
+
+		PresenceChanges: r.family("presence_changes_total", "Changes of users' statuses told, by status.",
+			"status", presenceStatuses),
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/presence"
 )
 
@@ -35,6 +37,33 @@ func (t *told) of(user string) (statuses []string, times []time.Time) {
 	return statuses, times
 }
 
+// wantCounted compares the counters with all that was told.
+func wantCounted(t *testing.T, registry *prometheus.Registry, heard *told) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatalf("gather: %v", err)
+	}
+	got, want := map[string]int{}, map[string]int{}
+	for _, family := range families {
+		if family.GetName() == "fliliy_gateway_presence_changes_total" {
+			for _, series := range family.GetMetric() {
+				if n := int(series.GetCounter().GetValue()); n > 0 {
+					got[series.GetLabel()[0].GetValue()] = n
+				}
+			}
+		}
+	}
+	heard.mu.Lock()
+	defer heard.mu.Unlock()
+	for _, change := range heard.changes {
+		want[change.Status]++
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("changes counted by status (-told +counted):\n%s", diff)
+	}
+}
+
 // Two running gateways tell each change of a user of both once, and Redis keeps when she was last seen.
 func TestChangesAreToldOnce(t *testing.T) {
 	t.Parallel()
@@ -43,6 +72,8 @@ func TestChangesAreToldOnce(t *testing.T) {
 		var heard told
 		opts := quick
 		opts.Notify = heard.hear
+		registry := prometheus.NewRegistry()
+		opts.Metrics = metrics.New(registry) // of both gateways
 		rdb := dial(t, s.Addr())
 		a, b := runGateway(t, s.Addr(), opts), runGateway(t, s.Addr(), opts)
 		await(t, "nothing is held back any more", func() bool {
@@ -77,6 +108,7 @@ func TestChangesAreToldOnce(t *testing.T) {
 				}
 			}
 		}
+		wantCounted(t, registry, &heard)
 		_, times := heard.of(alice)
 		statuses, err := b.Statuses(t.Context(), []string{alice})
 		for err != nil { // Redis was slow

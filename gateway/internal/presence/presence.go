@@ -8,7 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fliliy/chat/gateway/internal/metrics"
 )
 
 // Bounds that are not for configuration.
@@ -38,6 +41,8 @@ type Options struct {
 	// it blocks, this gateway writes nothing to Redis, not even its sign of life, and after LeaseTTL counts as dead:
 	// it has to hand the changes on and return at once. nil: nobody wants to know.
 	Notify func(changes []Change)
+	// Metrics counts the changes; nil counts for nobody.
+	Metrics *metrics.Metrics
 	// Logger hears when Redis is lost and when it is back, and of gateways that died; nil logs nowhere.
 	Logger *slog.Logger
 }
@@ -57,6 +62,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Notify == nil {
 		o.Notify = func([]Change) {}
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(prometheus.NewRegistry())
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

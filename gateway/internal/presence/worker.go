@@ -130,9 +130,13 @@ func (w *worker) beat(ctx context.Context) error {
 }
 
 func (w *worker) notify(changes []Change) {
-	if len(changes) > 0 {
-		w.opts.Notify(changes)
+	if len(changes) == 0 {
+		return
 	}
+	for _, change := range changes {
+		w.opts.Metrics.PresenceChanges.Inc(change.Status)
+	}
+	w.opts.Notify(changes)
 }
 
 // report keeps what Ready says, and logs when it changes.
