@@ -33,14 +33,15 @@ func (l *Logs) Subscribe(ctx context.Context, user string, log LogRef, lastSeq i
 	if lastSeq < -1 {
 		return Snapshot{}, refuse(Invalid, "last-seq is %d, and cannot be negative", lastSeq)
 	}
-	if err := l.mayFollow(ctx, user, log); err != nil {
+	member, err := l.mayFollow(ctx, user, log)
+	if err != nil {
 		return Snapshot{}, err
 	}
 	snapshot, err := l.snapshot(ctx, log, lastSeq)
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if log.Room > 0 && snapshot.Head > 0 {
+	if log.Room > 0 && snapshot.Head > member.LastRead {
 		if _, err := l.marks.Read(ctx, user, log.Room, snapshot.Head); err != nil {
 			return Snapshot{}, err
 		}
@@ -48,14 +49,15 @@ func (l *Logs) Subscribe(ctx context.Context, user string, log LogRef, lastSeq i
 	return snapshot, nil
 }
 
-func (l *Logs) mayFollow(ctx context.Context, user string, log LogRef) error {
+// mayFollow checks access, and tells about the member of a room.
+func (l *Logs) mayFollow(ctx context.Context, user string, log LogRef) (Member, error) {
 	if log.User == "" {
-		return allow(ctx, l.store, user, log.Room, actRead)
+		return allowed(ctx, l.store, user, log.Room, actRead)
 	}
 	if log.Room != 0 || log.User != user {
-		return refuse(Forbidden, "an inbox can be read by its own user only")
+		return Member{}, refuse(Forbidden, "an inbox can be read by its own user only")
 	}
-	return nil
+	return Member{}, nil
 }
 
 func (l *Logs) snapshot(ctx context.Context, log LogRef, lastSeq int64) (Snapshot, error) {

@@ -177,17 +177,23 @@ type memberFinder interface {
 
 // allow looks the user up and says whether she may do it: nil, a refusal, or a fault.
 func allow(ctx context.Context, store memberFinder, user string, room int64, do action) error {
+	_, err := allowed(ctx, store, user, room, do)
+	return err
+}
+
+// allowed is allow, and tells about the member.
+func allowed(ctx context.Context, store memberFinder, user string, room int64, do action) (Member, error) {
 	if room <= 0 {
-		return noSuchRoom(room)
+		return Member{}, noSuchRoom(room)
 	}
 	member, err := store.Member(ctx, room, user)
 	if err != nil {
-		return fmt.Errorf("look up member: %w", err)
+		return Member{}, fmt.Errorf("look up member: %w", err)
 	}
 	if refusal := may(member, do, room); refusal != nil {
-		return refusal
+		return Member{}, refusal
 	}
-	return nil
+	return member, nil
 }
 
 // pageSize returns how many a client wants: 0 is the default.

@@ -22,16 +22,7 @@ func scanMember(row pgx.CollectableRow) (chat.Member, error) {
 
 // Member implements chat.RoomStore, chat.LogStore and chat.MarkStore.
 func (s *Store) Member(ctx context.Context, room int64, user string) (chat.Member, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+memberColumns+` FROM members WHERE room_id = $1 AND user_id = $2`,
-		room, user)
-	if err != nil {
-		return chat.Member{}, classify(err)
-	}
-	member, err := pgx.CollectExactlyOneRow(rows, scanMember)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return chat.Member{}, nil
-	}
-	return member, classify(err)
+	return s.members.get(ctx, membership{room, user})
 }
 
 // Members implements chat.RoomStore.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
 // How long it may take to make a connection, and to find out at the start whether the server answers.
@@ -27,8 +29,10 @@ type Options struct {
 
 // Store is the store. Safe for concurrent use.
 type Store struct {
-	pool   *pgxpool.Pool
-	pruned atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
+	pool    *pgxpool.Pool
+	members together[membership, chat.Member]
+	heads   together[chat.LogRef, chat.Head]
+	pruned  atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
 }
 
 // Open connects to the database and brings its schema up to date; several replicas may do so at once. The error says
@@ -53,6 +57,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{pool: pool}
+	s.members.query, s.heads.query = s.readMembers, s.readHeads
 	s.pruned.Store(time.Now().UnixNano()) // not before what the last instance left behind was read
 	return s, nil
 }

@@ -12,6 +12,15 @@ import (
 
 // Heads implements chat.LogStore.
 func (s *Store) Heads(ctx context.Context, logs []chat.LogRef) ([]chat.Head, error) {
+	if len(logs) == 1 {
+		head, err := s.heads.get(ctx, logs[0])
+		return []chat.Head{head}, err
+	}
+	heads, err := s.readHeads(ctx, logs)
+	return heads, classify(err)
+}
+
+func (s *Store) readHeads(ctx context.Context, logs []chat.LogRef) ([]chat.Head, error) {
 	rooms, users := make([]int64, len(logs)), make([]string, len(logs))
 	for i, log := range logs {
 		rooms[i], users[i] = log.Room, log.User
@@ -22,11 +31,11 @@ func (s *Store) Heads(ctx context.Context, logs []chat.LogRef) ([]chat.Head, err
 		LEFT JOIN logs l ON l.log_id = CASE WHEN q.user_id = '' THEN q.room_id ELSE i.log_id END
 		ORDER BY q.place`, rooms, users)
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	seqs, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	heads := make([]chat.Head, len(logs))
 	for i := range seqs {

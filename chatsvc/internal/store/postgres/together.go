@@ -1,0 +1,128 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
+)
+
+const (
+	askers      = 4               // queries of one kind under way; while there are fewer, nobody waits
+	togetherMax = 256             // questions in one query
+	askTimeout  = 5 * time.Second // of a query; more than a statement may take
+)
+
+// together answers single questions of many callers by one query, where they come faster than queries are answered:
+// thousands of clients that subscribe at once, after a gateway went away. A question is answered by a query that began
+// after it was asked. It waits for no timer: as long as askers are free, each question is a query of its own.
+type together[K, V any] struct {
+	query func(ctx context.Context, keys []K) ([]V, error) // the answers in order of the keys
+
+	mu      sync.Mutex
+	waiting []*question[K, V]
+	asking  int
+}
+
+type question[K, V any] struct {
+	key    K
+	answer V
+	err    error
+	done   chan struct{}
+}
+
+// get asks one question. When the context ends first, it is not waited for.
+func (t *together[K, V]) get(ctx context.Context, key K) (V, error) {
+	q := &question[K, V]{key: key, done: make(chan struct{})}
+	t.mu.Lock()
+	t.waiting = append(t.waiting, q)
+	idle := t.asking < askers
+	if idle {
+		t.asking++
+	}
+	t.mu.Unlock()
+	if idle {
+		go t.work() //nolint:contextcheck // it asks for others as well
+	}
+	select {
+	case <-q.done:
+		return q.answer, q.err
+	case <-ctx.Done():
+		var none V
+		return none, classify(ctx.Err())
+	}
+}
+
+// work answers questions until none are left.
+func (t *together[K, V]) work() {
+	for {
+		t.mu.Lock()
+		n := min(len(t.waiting), togetherMax)
+		if n == 0 {
+			t.waiting = nil
+			t.asking--
+			t.mu.Unlock()
+			return
+		}
+		asked := t.waiting[:n:n]
+		t.waiting = t.waiting[n:]
+		t.mu.Unlock()
+		t.answer(asked)
+	}
+}
+
+// answer asks the database. A question that cannot be asked at all, such as one with bytes that are no text, must not
+// spoil those of others: where the server refuses the query for itself, each is asked alone.
+func (t *together[K, V]) answer(asked []*question[K, V]) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	keys := make([]K, len(asked))
+	for i, q := range asked {
+		keys[i] = q.key
+	}
+	answers, err := t.query(ctx, keys)
+	if err != nil && len(asked) > 1 && !transient(err) {
+		for i := range asked {
+			t.answer(asked[i : i+1])
+		}
+		return
+	}
+	for i, q := range asked {
+		if err == nil {
+			q.answer = answers[i]
+		}
+		q.err = classify(err)
+		close(q.done)
+	}
+}
+
+// membership is the question whether a user is in a room.
+type membership struct {
+	room int64
+	user string
+}
+
+// readMembers answers many at once.
+func (s *Store) readMembers(ctx context.Context, asked []membership) ([]chat.Member, error) {
+	rooms, users := make([]int64, len(asked)), make([]string, len(asked))
+	for i, a := range asked {
+		rooms[i], users[i] = a.room, a.user
+	}
+	rows, err := s.pool.Query(ctx, `SELECT q.place, `+memberColumns+`
+		FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY q (room, member, place)
+		JOIN members m ON m.room_id = q.room AND m.user_id = q.member`, rooms, users)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]chat.Member, len(asked))
+	var place int64
+	var m chat.Member
+	_, err = pgx.ForEachRow(rows, []any{&place, &m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered}, func() error {
+		members[place-1] = m
+		return nil
+	})
+	return members, err
+}
