@@ -61,6 +61,7 @@ type Gateway struct {
 	chatsvc *grpc.ClientConn
 	nats    *nats.Conn
 	redis   *redis.Client
+	jwks    *auth.JWKS // nil: there is none
 
 	sessions *session.Factory
 	crowd    *crowd
@@ -77,9 +78,7 @@ func New(cfg config.Config, opts ...Option) (*Gateway, error) {
 		opt(&o)
 	}
 	g := &Gateway{cfg: cfg, logger: o.logger, crowd: newCrowd(), ready: make(chan struct{})}
-	verifier, err := auth.NewHS256([]byte(cfg.JWT.Secret), auth.Options{
-		UserClaim: cfg.JWT.Claim, Issuer: cfg.JWT.Issuer, Audience: cfg.JWT.Audience, Leeway: cfg.JWT.Leeway,
-	})
+	verifier, err := g.newVerifier()
 	if err != nil {
 		return nil, err
 	}
@@ -192,10 +191,14 @@ func (g *Gateway) softChecks() []edge.Check {
 
 // checks are what this gateway cannot serve without.
 func (g *Gateway) checks() []edge.Check {
-	return []edge.Check{
+	checks := []edge.Check{
 		{Name: "chatsvc", Ready: func(context.Context) error { return g.relay.Ready() }},
 		{Name: "nats", Ready: g.fanin.Ready},
 	}
+	if g.jwks != nil {
+		checks = append(checks, edge.Check{Name: "jwks", Ready: g.jwks.Ready})
+	}
+	return checks
 }
 
 // Addr is where the public server listens.
@@ -212,14 +215,9 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 func (g *Gateway) Run(ctx context.Context) error {
 	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
-	failed := make(chan error, 5)
+	failed := make(chan error, 8)
 	var running sync.WaitGroup
-	for name, run := range map[string]func(context.Context) error{
-		"relay":    g.relay.Run,
-		"fan-in":   func(ctx context.Context) error { return g.fanin.Run(ctx, g.hub) },
-		"hub":      func(ctx context.Context) error { g.hub.Run(ctx); return nil },
-		"presence": g.presence.Run,
-	} {
+	for name, run := range g.parts() {
 		running.Go(func() {
 			if err := run(parts); err != nil && parts.Err() == nil {
 				failed <- fmt.Errorf("%s: %w", name, err)
@@ -249,6 +247,20 @@ func (g *Gateway) Run(ctx context.Context) error {
 		failure = errors.Join(failure, err)
 	}
 	return errors.Join(failure, g.hangUp())
+}
+
+// parts are what runs behind the doors, by name.
+func (g *Gateway) parts() map[string]func(context.Context) error {
+	parts := map[string]func(context.Context) error{
+		"relay":    g.relay.Run,
+		"fan-in":   func(ctx context.Context) error { return g.fanin.Run(ctx, g.hub) },
+		"hub":      func(ctx context.Context) error { g.hub.Run(ctx); return nil },
+		"presence": g.presence.Run,
+	}
+	if g.jwks != nil {
+		parts["JWKS"] = g.jwks.Run
+	}
+	return parts
 }
 
 // readyPoll is how often a starting gateway looks whether it is ready.

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
 
+	"github.com/fliliy/chat/gateway/config"
 	"github.com/fliliy/chat/gateway/internal/auth"
 	"github.com/fliliy/chat/proto/identity"
 )
@@ -20,6 +22,21 @@ func SignToken(secret, user string, life time.Duration) (string, error) {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}
 	return token, nil
+}
+
+// GenerateToken makes an HS256 token that a gateway with this configuration accepts: with its secret, user claim, issuer
+// and audience. Without a secret there is nothing to sign with.
+func GenerateToken(cfg config.JWT, user string, life time.Duration) (string, error) {
+	if cfg.Secret == "" {
+		return "", errors.New("sign a token: " + config.Prefix + "JWT_SECRET is not set; only the issuer has the private key")
+	}
+	verifier, err := auth.NewHS256([]byte(cfg.Secret), auth.Options{
+		UserClaim: cfg.Claim, Issuer: cfg.Issuer, Audience: cfg.Audience,
+	})
+	if err != nil {
+		return "", err
+	}
+	return verifier.Sign(user, life)
 }
 
 // Version is the version of the module this binary was built from, or "devel".

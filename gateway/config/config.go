@@ -49,9 +49,16 @@ type NATS struct {
 	Password string `env:"PASSWORD"`
 }
 
-// JWT is how users prove who they are.
+// JWT is how users prove who they are. At least one of Secret, PublicKeys and JWKSURL is set; a token is good when any of
+// their keys has signed it.
 type JWT struct {
-	Secret   string        `env:"SECRET"`     // HS256, at least MinSecret bytes
+	Secret string `env:"SECRET"` // HS256, at least MinSecret bytes
+	// PreviousSecret is accepted beside Secret, while tokens that were signed with it are still about.
+	PreviousSecret string `env:"PREVIOUS_SECRET"`
+	// PublicKeys are PEM files with public keys of RS256, ES256 and EdDSA; any of them may have signed a token.
+	PublicKeys []string `env:"PUBLIC_KEY"`
+	// JWKSURL is where the issuer publishes its keys; https, or http on this machine.
+	JWKSURL  string        `env:"JWKS_URL"`
 	Claim    string        `env:"USER_CLAIM"` // which claim is the user id
 	Issuer   string        `env:"ISSUER"`     // required "iss", empty: any
 	Audience string        `env:"AUDIENCE"`   // required "aud", empty: any

@@ -81,7 +81,10 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 	cfg.NATS.URL = "localhost"
 	cfg.RedisURL = "http://:hunter2@redis"
 	cfg.PresenceDebounce = time.Hour
-	cfg.JWT = config.JWT{Secret: "short-secret", Leeway: -1}
+	cfg.JWT = config.JWT{
+		Secret: "short-secret", PreviousSecret: "-----BEGIN PUBLIC KEY----- no secret", Leeway: -1,
+		PublicKeys: []string{"/nowhere.pem"}, JWKSURL: "http://login.example/keys",
+	}
 	cfg.Origins = []string{"*", "https://a.example/", "shop.example"}
 	cfg.Limits = config.Limits{BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1}
 	cfg.Log.Format = "xml"
@@ -91,7 +94,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 	}
 	for _, variable := range []string{
 		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "NATS_URL", "REDIS_URL", "PRESENCE_DEBOUNCE", "JWT_SECRET",
-		"JWT_USER_CLAIM", "JWT_LEEWAY",
+		"JWT_PREVIOUS_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_USER_CLAIM", "JWT_LEEWAY",
 		"ORIGINS", "LIMIT_BODY_BYTES", "LIMIT_SEND_QUEUE_BYTES", "LIMIT_SUBSCRIPTIONS", "LIMIT_HEART_BEAT",
 		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",
 	} {

@@ -10,12 +10,15 @@ const hidden = "xxxxx"
 
 // Redacted returns the configuration with its secrets hidden, for logs and check-config.
 func (c Config) Redacted() Config {
-	for _, secret := range []*string{&c.JWT.Secret, &c.NATS.Password} {
+	for _, secret := range []*string{&c.JWT.Secret, &c.JWT.PreviousSecret, &c.NATS.Password} {
 		if *secret != "" {
 			*secret = hidden
 		}
 	}
 	c.RedisURL = redactURL(c.RedisURL)
+	if c.JWT.JWKSURL != "" {
+		c.JWT.JWKSURL = redactURL(c.JWT.JWKSURL)
+	}
 	servers := strings.Split(c.NATS.URL, ",")
 	for i, server := range servers {
 		servers[i] = redactURL(strings.TrimSpace(server))

@@ -40,16 +40,7 @@ func (c *Config) Validate() error {
 	if c.PresenceDebounce < 0 || c.PresenceDebounce > time.Minute {
 		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
 	}
-	if len(c.JWT.Secret) < MinSecret {
-		fault("JWT_SECRET", "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48",
-			len(c.JWT.Secret), MinSecret)
-	}
-	if c.JWT.Claim == "" {
-		fault("JWT_USER_CLAIM", "is empty; the usual claim is sub")
-	}
-	if c.JWT.Leeway < 0 || c.JWT.Leeway > time.Minute {
-		fault("JWT_LEEWAY", "%v is not between 0 and 1m", c.JWT.Leeway)
-	}
+	c.JWT.validate(fault)
 	for _, origin := range c.Origins {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
 			fault("ORIGINS", "%q is not an origin such as https://shop.example", origin)

@@ -70,7 +70,7 @@ func genToken(_ context.Context, cfg config.Config, args []string, out io.Writer
 			return fmt.Errorf("lifetime %q is not a duration such as 90m or 24h", args[1])
 		}
 	}
-	token, err := gateway.SignToken(cfg.JWT.Secret, args[0], life)
+	token, err := gateway.GenerateToken(cfg.JWT, args[0], life)
 	if err != nil {
 		return err
 	}

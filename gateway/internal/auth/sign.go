@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,10 +21,13 @@ func Sign(secret []byte, user string, ttl time.Duration) (string, error) {
 }
 
 // Sign makes a token that this verifier accepts: with its user claim, issuer and audience. A ttl of zero leaves "exp"
-// out, for which the verifier must have AllowNoExpiry.
+// out, for which the verifier must have AllowNoExpiry. The verifier's first key must be a secret.
 func (v *Verifier) Sign(user string, ttl time.Duration) (string, error) {
 	if err := identity.ValidUserID(user); err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	if len(v.opts.Keys) == 0 || v.opts.Keys[0].method != jwt.SigningMethodHS256 {
+		return "", errors.New("sign a token: there is no secret to sign with; only the issuer has the private key")
 	}
 	now := time.Now()
 	claims := jwt.MapClaims{v.opts.UserClaim: user, "iat": now.Unix()}
@@ -36,7 +40,7 @@ func (v *Verifier) Sign(user string, ttl time.Duration) (string, error) {
 	if v.opts.Audience != "" {
 		claims["aud"] = v.opts.Audience
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(v.secret)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(v.opts.Keys[0].material)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}

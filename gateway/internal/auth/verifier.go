@@ -1,15 +1,16 @@
 // Package auth tells whose token (JWT) a client shows, and until when it holds. It implements session.Authenticator and
 // the check before a WebSocket upgrade. It is no permission system: what a user may do is chatsvc's to say.
 //
-// Tokens are signed with HS256 and nothing else: the algorithm is pinned here and never taken from the token's header,
-// and no header (kid, jku, x5u, jwk) can name a key. An error never says what is wrong with a token, except that a
-// token with a good signature has expired, so that the client can fetch a new one.
+// A token is signed with one of the keys that the configuration names: HS256 secrets, public keys for RS256, ES256 and
+// EdDSA, and those of a JWKS. Each key has its algorithm, and nothing in a token's header can choose another one; of the
+// header only kid is looked at, to find a key among those of the JWKS. An error never says what is wrong with a token,
+// except that a token with a good signature has expired, so that the client can fetch a new one.
 package auth
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,8 +22,6 @@ import (
 )
 
 const (
-	// MinSecret is the least length of an HS256 secret, in bytes (RFC 7518 section 3.2: not below the hash's output).
-	MinSecret = 32
 	// MaxToken is the greatest length of a token, in bytes; longer ones are refused unread.
 	MaxToken = 8 << 10
 
@@ -33,6 +32,8 @@ const (
 
 // Options say what a token must be like. The zero value asks for "sub" and "exp".
 type Options struct {
+	Keys      []Key  // any of them may have signed the token
+	JWKS      *JWKS  // or any of its keys; nil: there is none
 	UserClaim string // the claim with the user id; "sub" when empty
 	// Leeway is how far the clocks of the issuer and of this machine may differ: 5 s when zero, none when negative,
 	// at most a minute.
@@ -40,11 +41,12 @@ type Options struct {
 	AllowNoExpiry bool   // accept tokens without "exp", which hold for ever
 	Issuer        string // "iss" must be this, unless empty
 	Audience      string // "aud" must contain this, unless empty
+	// Revocations are asked about every good token; nil: nothing is ever revoked.
+	Revocations Revocations
 }
 
-// Verifier checks HS256 tokens. It is safe for concurrent use.
+// Verifier checks tokens. It is safe for concurrent use.
 type Verifier struct {
-	secret    []byte
 	opts      Options
 	parser    *jwt.Parser
 	validator *jwt.Validator
@@ -52,8 +54,18 @@ type Verifier struct {
 
 // NewHS256 makes a verifier for one secret of at least MinSecret bytes.
 func NewHS256(secret []byte, opts Options) (*Verifier, error) {
-	if len(secret) < MinSecret {
-		return nil, fmt.Errorf("the token secret has %d bytes: give one of at least %d random bytes", len(secret), MinSecret)
+	key, err := Secret(secret)
+	if err != nil {
+		return nil, err
+	}
+	opts.Keys = append([]Key{key}, opts.Keys...)
+	return New(opts)
+}
+
+// New makes a verifier. It needs a key, or a JWKS.
+func New(opts Options) (*Verifier, error) {
+	if len(opts.Keys) == 0 && opts.JWKS == nil {
+		return nil, errors.New("no key for tokens: give a secret, a public key or a JWKS")
 	}
 	if opts.Leeway > maxLeeway {
 		return nil, fmt.Errorf("a token leeway of %v is too long: at most %v is allowed", opts.Leeway, maxLeeway)
@@ -75,57 +87,90 @@ func NewHS256(secret []byte, opts Options) (*Verifier, error) {
 		rules = append(rules, jwt.WithAudience(opts.Audience))
 	}
 	return &Verifier{
-		secret: append([]byte(nil), secret...),
-		opts:   opts,
-		parser: jwt.NewParser(
-			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-			jwt.WithJSONNumber(), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(),
-		),
+		opts:      opts,
+		parser:    jwt.NewParser(jwt.WithJSONNumber(), jwt.WithStrictDecoding()),
 		validator: jwt.NewValidator(rules...),
 	}, nil
 }
 
 // Verify tells whose token this is, since when it holds, and from when on Verify will refuse it: "exp" plus the leeway,
 // or zero where the token holds for ever. Errors are *event.Error: TOKEN_EXPIRED for a token whose only fault is its age,
-// UNAUTHENTICATED with one and the same text for all others. It does no input or output.
-func (v *Verifier) Verify(_ context.Context, token string) (principal.Principal, error) {
-	if !v.signed(token) {
-		return nobody, errBad()
-	}
-	claims := jwt.MapClaims{}
-	parsed, err := v.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return v.secret, nil })
+// UNAVAILABLE when keys or revocations are not known yet, UNAUTHENTICATED with one and the same text for all others. It
+// does no input or output, but for a token whose kid is not in the JWKS it may wait a moment while that is read anew.
+func (v *Verifier) Verify(ctx context.Context, token string) (principal.Principal, error) {
+	key, err := v.signer(ctx, token)
 	if err != nil {
+		return nobody, err
+	}
+	// signer has checked the signature, over these very bytes; what is left is to read them.
+	claims := jwt.MapClaims{}
+	parsed, _, err := v.parser.ParseUnverified(token, claims)
+	if err != nil || parsed.Header["alg"] != key.method.Alg() || !plain(parsed.Header) {
 		return nobody, errBad()
 	}
-	if _, critical := parsed.Header["crit"]; critical { // RFC 7515 section 4.1.11: we understand no extension
-		return nobody, errBad()
+	who, err := v.read(claims)
+	if err != nil || v.opts.Revocations == nil {
+		return who, err
 	}
-	return v.read(claims)
+	if err := v.opts.Revocations.Check(ctx, who); err != nil {
+		return nobody, err
+	}
+	return who, nil
 }
 
 // nobody is the principal of an error.
 var nobody principal.Principal
 
-// signed says whether the token carries a good signature, before anything of it is decoded: who has no key can make
-// us compute one hash over at most MaxToken bytes, and no more.
-func (v *Verifier) signed(token string) bool {
-	if len(token) > MaxToken {
-		return false
+// plain says whether a header is without what would name a key, or would change the meaning of the token in a way that
+// nobody here understands (RFC 7515 section 4.1.11).
+func plain(header map[string]any) bool {
+	for _, name := range []string{"jku", "jwk", "x5u", "x5c", "crit"} {
+		if _, there := header[name]; there {
+			return false
+		}
+	}
+	return true
+}
+
+// signer returns the key that signed the token, before anything of it but a small header is decoded: who has no key can
+// make us compute one signature for each key, over at most MaxToken bytes, and no more.
+func (v *Verifier) signer(ctx context.Context, token string) (*Key, error) {
+	if len(token) > MaxToken || strings.Count(token, ".") != 2 {
+		return nil, errBad()
 	}
 	dot := strings.LastIndexByte(token, '.')
-	if dot < 0 {
-		return false
+	text, encoded := token[:dot], token[dot+1:]
+	var buffer [maxSignature]byte
+	if base64.RawURLEncoding.DecodedLen(len(encoded)) > len(buffer) {
+		return nil, errBad()
 	}
-	var signature [sha256.Size]byte
-	encoded := token[dot+1:]
-	if len(encoded) != base64.RawURLEncoding.EncodedLen(len(signature)) {
-		return false
-	}
-	n, err := base64.RawURLEncoding.Decode(signature[:], []byte(encoded))
+	n, err := base64.RawURLEncoding.Strict().Decode(buffer[:], []byte(encoded))
 	if err != nil {
-		return false
+		return nil, errBad()
 	}
-	return jwt.SigningMethodHS256.Verify(token[:dot], signature[:n], v.secret) == nil
+	if key := signedBy(v.opts.Keys, text, buffer[:n]); key != nil {
+		return key, nil
+	}
+	if v.opts.JWKS == nil {
+		return nil, errBad()
+	}
+	keys, err := v.opts.JWKS.candidates(ctx, text[:strings.IndexByte(text, '.')])
+	if err != nil {
+		return nil, err
+	}
+	if key := signedBy(keys, text, buffer[:n]); key != nil {
+		return key, nil
+	}
+	return nil, errBad()
+}
+
+func signedBy(keys []Key, text string, signature []byte) *Key {
+	for i := range keys {
+		if keys[i].signed(text, signature) {
+			return &keys[i]
+		}
+	}
+	return nil
 }
 
 func errBad() error {
