@@ -22,6 +22,7 @@ type Options struct {
 	Times    int      // how often each row is run; the medians count
 	Peers    bool     // RabbitMQ as well, in turn with us
 	Worker   []string // the command of a load worker, see loadgen.Options
+	Env      []string // NAME=VALUE for gateways and chatsvcs, besides their settings, such as GOGC=50
 	Profiles string   // a folder for CPU and heap profiles of gateways and chatsvcs; empty: none
 	Progress io.Writer
 }
@@ -91,7 +92,7 @@ type starter struct {
 
 // starters are the servers that a row is run against.
 func (b *bench) starters(row *Row) []starter {
-	starters := []starter{{ours, func(ctx context.Context) (server, error) { return startSystem(ctx, b.folder, row.Size) }}}
+	starters := []starter{{ours, func(ctx context.Context) (server, error) { return startSystem(ctx, b.folder, row.Size, b.Env) }}}
 	if b.Peers {
 		starters = append(starters, starter{"rabbitmq", func(ctx context.Context) (server, error) {
 			return startRabbit(ctx, b.folder)

@@ -158,3 +158,14 @@ func TestDrift(t *testing.T) {
 		}
 	}
 }
+
+func TestGauge(t *testing.T) {
+	t.Parallel()
+	g, err := bench.TakeGauge(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Write <= 0 || g.Read <= 0 || g.Sync <= 0 || !strings.Contains(g.String(), "µs") {
+		t.Errorf("%+v: %s", g, g)
+	}
+}

@@ -51,6 +51,7 @@ type Size struct{ Gateways, Replicas int }
 type system struct {
 	size      Size
 	folder    string // programs and logs
+	env       []string
 	jwtSecret string
 	all       *fleet.Addresses
 	names     *fleet.Names
@@ -63,11 +64,11 @@ type system struct {
 
 // startSystem starts everything, with the programs that are in the folder; it returns when all are ready. The caller
 // calls stop.
-func startSystem(ctx context.Context, folder string, size Size) (server, error) {
+func startSystem(ctx context.Context, folder string, size Size, env []string) (server, error) {
 	if min(size.Gateways, size.Replicas) < 1 || max(size.Gateways, size.Replicas) > maxNodes {
 		return nil, fmt.Errorf("%d gateways and %d chatsvcs: want 1 to %d of each", size.Gateways, size.Replicas, maxNodes)
 	}
-	s := &system{size: size, folder: folder, jwtSecret: rand.Text() + rand.Text()}
+	s := &system{size: size, folder: folder, env: env, jwtSecret: rand.Text() + rand.Text()}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -120,7 +121,7 @@ func (s *system) startGateways(ctx context.Context) error {
 func (s *system) node(program string, i, octet int, settings []string) *fleet.Node {
 	command := []string{filepath.Join(s.folder, program), "serve"}
 	return &fleet.Node{
-		Process: fleet.NewProcess(s.folder, fmt.Sprint(program, i), command, settings),
+		Process: fleet.NewProcess(s.folder, fmt.Sprint(program, i), command, append(settings, s.env...)),
 		Admin:   s.all.At(octet, adminPort),
 	}
 }

@@ -60,6 +60,13 @@ func parse(args []string, log io.Writer) (*asked, error) {
 		return nil
 	})
 	flags.IntVar(&a.options.Times, "times", 3, "runs of each row; the medians count")
+	flags.Func("env", "`NAME=VALUE` for gateways and chatsvcs, such as GOGC=50; several", func(text string) error {
+		if name, _, found := strings.Cut(text, "="); !found || name == "" {
+			return errors.New("want NAME=VALUE")
+		}
+		a.options.Env = append(a.options.Env, text)
+		return nil
+	})
 	flags.StringVar(&a.options.Profiles, "profiles", "", "an existing `folder` for CPU and heap profiles of gateways and chatsvcs")
 	flags.StringVar(&a.results, "results", "", "write text, JSON and HTML to this `path`, with an ending each")
 	if err := flags.Parse(args); err != nil {
@@ -84,8 +91,12 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
+	gauge, err := bench.TakeGauge(ctx)
+	if err != nil {
+		return err
+	}
 	report := &bench.Report{Title: "Fliliy Chat, measured", Facts: []string{
-		"date: " + time.Now().UTC().Format(time.RFC3339), "machine: " + fleet.Machine(), "commit: " + fleet.Commit(ctx),
+		"date: " + time.Now().UTC().Format(time.RFC3339), "machine: " + fleet.Machine(), "commit: " + fleet.Commit(ctx), gauge.String(),
 		"command: bench " + strings.Join(args, " "),
 		fmt.Sprintf("medians of %d runs, each on a fresh system; the load generator shares the machine", a.options.Times),
 	}}

@@ -23,6 +23,10 @@ func TestParse(t *testing.T) {
 			o := a.options
 			return len(o.Rows) == 2 && o.Rows[0].Size.Gateways == 4 && o.Rows[1].Leaks
 		}},
+		{name: "environment", args: "--env GOGC=50 --env A=b=c", want: func(a *asked) bool {
+			return len(a.options.Env) == 2 && a.options.Env[1] == "A=b=c"
+		}},
+		{name: "no environment", args: "--env GOGC", bad: "NAME=VALUE"},
 		{name: "no such row", args: "--only fan-in", bad: "fan-in"},
 		{name: "no such row of growth", args: "--growth --only fan-out", bad: "gateways-1"},
 		{name: "no runs", args: "--times 0", bad: "--times"},
