@@ -73,6 +73,13 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
 	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
 	  done; done; done
 
+# Checks taken off by name: make locks LOCKS=rooms/
+LOCKS ?=
+
+.PHONY: locks
+locks: ## Take every security check out, one at a time, and see that its test fails (LOCKS=regular expression of area/name)
+	@go run ./deploy/cmd/locks --only '$(LOCKS)'
+
 .PHONY: bench-go
 bench-go: ## Run the Go benchmarks (BENCH=pattern); the PostgreSQL ones start their own server
 	@for m in proto gateway chatsvc; do go test -run '^$$' -bench '$(BENCH)' -benchmem ./$$m/... | grep -E '^(Benchmark|cpu|pkg|ok|FAIL)'; done
