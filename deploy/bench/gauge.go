@@ -49,7 +49,7 @@ func gaugeSocket(ctx context.Context) (write, read time.Duration, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	to, err := new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
 	if err != nil {
 		return 0, 0, err
