@@ -16,6 +16,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/fanin"
 	"github.com/fliliy/chat/gateway/internal/metrics"
+	"github.com/fliliy/chat/gateway/internal/stomp"
 	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
 	"github.com/fliliy/chat/proto/subject"
 )
@@ -100,7 +101,7 @@ func TestDelivers(t *testing.T) {
 			if first.Kind != c.kind || first.Ends != c.ends || first.User != "bob" {
 				t.Errorf("kind %s, ends %t, user %s, want %s, %t, bob", first.Kind, first.Ends, first.User, c.kind, c.ends)
 			}
-			if frame := string(first.Frame.AppendTo(nil, "sub-0", "")); !strings.Contains(frame, c.header) {
+			if frame := string(first.Frame.AppendTo(nil, stomp.V12, "sub-0", "")); !strings.Contains(frame, c.header) {
 				t.Errorf("frame %q has no %q", frame, c.header)
 			}
 		})

@@ -269,10 +269,10 @@ func (it *item) appendTo(dst []byte) []byte {
 		return append(dst, it.raw...)
 	}
 	if it.ack == (place{}) {
-		return it.frame.AppendTo(dst, it.sub.header, "")
+		return it.frame.AppendTo(dst, it.sub.session.version, it.sub.header, "")
 	}
 	var ack [64]byte
-	return it.frame.AppendTo(dst, it.sub.header, string(appendAckID(ack[:0], it.sub.number, it.ack)))
+	return it.frame.AppendTo(dst, it.sub.session.version, it.sub.header, string(appendAckID(ack[:0], it.sub.number, it.ack)))
 }
 
 // countOut counts what went to the transport.

@@ -30,7 +30,7 @@ func TestAllocations(t *testing.T) {
 		{"encode SEND", 0, func() { dst = stomp.AppendFrame(dst[:0], stomp.V12, &send200) }},
 		{"encode MESSAGE", 0, func() { dst = stomp.AppendFrame(dst[:0], stomp.V10, &message200) }},
 		{"encode what needs escaping", 0, func() { dst = stomp.AppendFrame(dst[:0], stomp.V12, &awkward) }},
-		{"complete prepared MESSAGE", 0, func() { dst = prepared.AppendTo(dst[:0], "sub-0", "42-7") }},
+		{"complete prepared MESSAGE", 0, func() { dst = prepared.AppendTo(dst[:0], stomp.V12, "sub-0", "42-7") }},
 		{"append escaped", 0, func() { dst = stomp.AppendEscaped(dst[:0], stomp.V12, "a:b") }},
 	} {
 		c.do()

@@ -108,7 +108,7 @@ func BenchmarkPreparedAppendTo(b *testing.B) {
 		b.ReportAllocs()
 		b.SetBytes(int64(len(wire)))
 		for b.Loop() {
-			dst = p.AppendTo(dst[:0], "sub-0", "")
+			dst = p.AppendTo(dst[:0], stomp.V12, "sub-0", "")
 		}
 	})
 	b.Run("go-stomp", func(b *testing.B) {

@@ -152,25 +152,29 @@ func TestPrepared(t *testing.T) {
 	}
 	body := []byte(`{"content":"你好"}`)
 	p := stomp.NewPrepared(header, body)
-	const rest = "destination:/topic/chat/42\nmessage-id:42-7\nname:a\\c\\nb\ncontent-length:20\n\n" +
-		"{\"content\":\"你好\"}\x00"
-	for _, c := range []struct{ subscription, ack, want string }{
-		{"sub-0", "", "MESSAGE\nsubscription:sub-0\n" + rest},
-		{"sub-0", "9", "MESSAGE\nsubscription:sub-0\nack:9\n" + rest},
-		{`a\cb`, `\\`, "MESSAGE\nsubscription:a\\cb\nack:\\\\\n" + rest},
+	rest := func(name string) string {
+		return "destination:/topic/chat/42\nmessage-id:42-7\nname:" + name + "\ncontent-length:20\n\n" +
+			"{\"content\":\"你好\"}\x00"
+	}
+	for _, c := range []struct {
+		version                      stomp.Version
+		subscription, ack, want, got string
+	}{
+		{stomp.V11, "sub-0", "", "MESSAGE\nsubscription:sub-0\n" + rest(`a\c\nb`), "a:\nb"},
+		{stomp.V12, "sub-0", "9", "MESSAGE\nsubscription:sub-0\nack:9\n" + rest(`a\c\r\nb`), "a:\r\nb"},
+		{stomp.V12, `a\cb`, `\\`, "MESSAGE\nsubscription:a\\cb\nack:\\\\\n" + rest(`a\c\r\nb`), "a:\r\nb"},
+		{stomp.V10, "sub-0", "", "MESSAGE\nsubscription:sub-0\n" + rest("a:b"), "a:b"},
 	} {
-		got := string(p.AppendTo([]byte("before"), c.subscription, c.ack))
+		got := string(p.AppendTo([]byte("before"), c.version, c.subscription, c.ack))
 		if got != "before"+c.want {
 			t.Errorf("got  %q\nwant %q", got, "before"+c.want)
 		}
 		if most := p.Len() + len(c.subscription) + len(c.ack); len(c.want) > most {
 			t.Errorf("%d octets, Len promises %d at most", len(c.want), most)
 		}
-		for _, v := range []stomp.Version{stomp.V11, stomp.V12} {
-			f := one(t, v, c.want)
-			if string(f.Body) != string(body) || f.Header.Get("name") != "a:\nb" || f.Header.Get("message-id") != "42-7" {
-				t.Errorf("version %q reads %q %q", v, f.Header, f.Body)
-			}
+		f := one(t, c.version, c.want)
+		if string(f.Body) != string(body) || f.Header.Get("name") != c.got || f.Header.Get("message-id") != "42-7" {
+			t.Errorf("version %q reads %q %q", c.version, f.Header, f.Body)
 		}
 	}
 	if got := p.Body(); &got[0] != &body[0] || len(got) != len(body) {
@@ -192,7 +196,7 @@ func TestPreparedContentLengthIsTrue(t *testing.T) {
 		{"no body", nil, "", "0"},
 		{"no body, corrected", given, "", "0"},
 	} {
-		wire := stomp.NewPrepared(c.header, []byte(c.body)).AppendTo(nil, "s", "")
+		wire := stomp.NewPrepared(c.header, []byte(c.body)).AppendTo(nil, stomp.V12, "s", "")
 		f := one(t, stomp.V12, string(wire))
 		if got := f.Header.Get("content-length"); got != c.want || string(f.Body) != c.body || len(f.Header) != 2 {
 			t.Errorf("%s: %q, want content-length %s", c.name, wire, c.want)

@@ -1,6 +1,9 @@
 package stomp
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // What AppendTo writes around a prepared header block.
 const (
@@ -11,30 +14,41 @@ const (
 // Prepared is a MESSAGE frame that goes to many subscriptions: encoded once, completed for each. It is immutable and
 // safe for use by any number of goroutines.
 type Prepared struct {
-	head []byte // the lines after subscription and ack, and the empty line
-	body []byte
-	utf8 bool
+	head  []byte           // the lines after subscription and ack, and the empty line
+	heads *[V12 + 1][]byte // by version, where they differ; nil for next to all frames
+	body  []byte
+	utf8  bool
 }
 
-// NewPrepared encodes a MESSAGE frame without its subscription and ack headers, which h must not hold,.
-// It is made once for receivers of all versions: what needs escaping is written as 1.1 does, so a 1.0
-// client would see the escapes. content-length is written as AppendFrame does. The body is kept, not copied.
+// NewPrepared encodes a MESSAGE frame without its subscription and ack headers, which h must not hold.
+// It is made once for receivers of all versions; only a header that needs escaping is encoded for each.
+// content-length is written as AppendFrame does, and for an empty body, too. The body is kept, not copied.
 func NewPrepared(h Header, body []byte) *Prepared {
+	p := &Prepared{body: body, head: preparedHead(V12, h, len(body))}
+	if lines := bytes.Count(p.head, lineFeed) - 1; !isPlain(p.head[:len(p.head)-1], lines) {
+		oldest := preparedHead(V10, h, len(body))
+		p.heads = &[V12 + 1][]byte{oldest, V10: oldest, V11: preparedHead(V11, h, len(body)), V12: p.head}
+	}
+	p.utf8 = utf8.Valid(p.head) && utf8.Valid(body)
+	return p
+}
+
+func preparedHead(v Version, h Header, length int) []byte {
 	size := len(contentLength) + 24
 	for i := range h {
 		size += len(h[i].Key) + len(h[i].Value) + 2
 	}
-	head := appendHeader(make([]byte, 0, size), V11, h, len(body))
-	if _, ok := h.Lookup(contentLength); !ok && len(body) == 0 {
+	head := appendHeader(make([]byte, 0, size), v, h, length)
+	if _, ok := h.Lookup(contentLength); !ok && length == 0 {
 		head = appendLength(head, 0)
 	}
-	head = append(head, '\n')
-	return &Prepared{head: head, body: body, utf8: utf8.Valid(head) && utf8.Valid(body)}
+	return append(head, '\n')
 }
 
-// AppendTo appends the whole frame for one subscription. Both texts are escaped already (AppendEscaped) and never
-// empty, but for ack: empty means that this subscription acknowledges nothing. It allocates only to grow dst.
-func (p *Prepared) AppendTo(dst []byte, subscription, ack string) []byte {
+// AppendTo appends the whole frame for one subscription of a client of version v. Both texts are escaped already
+// (AppendEscaped) and never empty, but for ack: empty means that this subscription acknowledges nothing. It allocates
+// only to grow dst.
+func (p *Prepared) AppendTo(dst []byte, v Version, subscription, ack string) []byte {
 	dst = append(dst, beforeSubscription...)
 	dst = append(dst, subscription...)
 	if ack != "" {
@@ -42,7 +56,11 @@ func (p *Prepared) AppendTo(dst []byte, subscription, ack string) []byte {
 		dst = append(dst, ack...)
 	}
 	dst = append(dst, '\n')
-	dst = append(dst, p.head...)
+	if p.heads == nil {
+		dst = append(dst, p.head...)
+	} else {
+		dst = append(dst, p.heads[v]...)
+	}
 	dst = append(dst, p.body...)
 	return append(dst, 0)
 }
