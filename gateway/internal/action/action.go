@@ -2,6 +2,11 @@
 // frames, the relay carries them. It holds no rule about them.
 package action
 
+import (
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/stomp"
+)
+
 // Verb is what an action does: the last part of /app/chat/{chatRoomId}/{verb}.
 type Verb uint8
 
@@ -16,12 +21,35 @@ const (
 	Delivered
 )
 
+// The verbs of a plain broker, which the chat service never sees.
+const (
+	Publish Verb = iota + 100 // hand a message to a destination
+	Settle                    // ACK or NACK deliveries
+)
+
 // Action is one SEND of a client, or what its ACKs come to.
 type Action struct {
 	Verb        Verb
 	Room        int64
 	ContentType string // of the frame, or empty
 	Body        []byte // not changed by whoever holds it
+
+	Message    *Message    // of Publish, else nil
+	Settlement *Settlement // of Settle, else nil
+}
+
+// Message is what Publish needs beside the body.
+type Message struct {
+	Destination string
+	Header      stomp.Header // all that the client sent
+}
+
+// Settlement is what the client says about deliveries of a subscription.
+type Settlement struct {
+	Subscription event.Sink
+	Delivery     int64 // counted from 1, in the order they were delivered
+	Cumulative   bool  // all before it, too
+	Refused      bool  // NACK
 }
 
 // Stored is the outcome of an action that stored something, or found it stored before; the zero value for others.

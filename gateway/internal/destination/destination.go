@@ -23,6 +23,10 @@ const (
 	RoomTopic // /topic/chat/{chatRoomId}
 	Inbox     // /user/queue/messages
 	Errors    // /user/queue/errors
+
+	// Plain is a destination without a meaning of the contract, for SEND and SUBSCRIBE alike. Only a plain broker has
+	// any: the conformance broker.
+	Plain
 )
 
 // Destination is a destination that was understood. It is a map key.
@@ -30,6 +34,15 @@ type Destination struct {
 	Kind Kind
 	Room int64 // > 0 for the kinds of a room, else 0
 }
+
+// Contract understands the destinations of the contract, and no other. It is session.Destinations for the gateway.
+type Contract struct{}
+
+// ParseSend is the function of the same name.
+func (Contract) ParseSend(name string) (Destination, error) { return ParseSend(name) }
+
+// ParseSubscribe is the function of the same name.
+func (Contract) ParseSubscribe(name string) (Destination, error) { return ParseSubscribe(name) }
 
 const (
 	appRoom = "/app/chat/"

@@ -111,3 +111,10 @@ type Sink interface {
 	// End says that the subscription is over because its user lost access; nothing is delivered after it.
 	End(cause *Error)
 }
+
+// Acknowledger is a Sink that says whether its client acknowledges what it gets. A plain broker keeps such messages
+// until they are settled.
+type Acknowledger interface {
+	Sink
+	Acknowledges() bool
+}

@@ -1,10 +1,10 @@
 package session
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
@@ -105,13 +105,14 @@ func (a *acks) seqOf(p place) int64 {
 	return p.at
 }
 
-// placeOf returns the place of a message that is remembered.
+// placeOf returns the place of a message that is remembered; of one that was delivered again, the newest.
 func (a *acks) placeOf(messageID string) (place, bool) {
-	i := slices.IndexFunc(a.recent, func(r recentID) bool { return r.id == messageID })
-	if i < 0 {
-		return place{}, false
+	for n := a.remembered; n > 0 && n > a.remembered-rememberedIDs; n-- {
+		if r := a.recent[(n-1)%rememberedIDs]; r.id == messageID {
+			return r.at, true
+		}
 	}
-	return a.recent[i].at, true
+	return place{}, false
 }
 
 // mayForget says whether a message that is not remembered may have been delivered all the same.
@@ -138,10 +139,27 @@ func parseAckID(id string) (subscription int, at place, ok bool) {
 	return subscription, at, at != place{} && string(appendAckID(nil, subscription, at)) == id
 }
 
-// acknowledged is what an ACK comes to: a room is delivered up to a seq. Zero is nothing.
-type acknowledged struct{ room, seq int64 }
+// acknowledged is what an ACK comes to: a room is delivered up to a seq, or, on a plain broker, messages are settled.
+// Zero is nothing.
+type acknowledged struct {
+	room, seq int64
+	settled   *action.Settlement
+}
 
-// acknowledge takes an ACK or NACK. A NACK is checked, and means nothing more.
+// refused is what a NACK comes to: a room's log has nothing to take back, a plain broker has.
+func (got acknowledged) refused() acknowledged {
+	if got.settled == nil {
+		return acknowledged{}
+	}
+	got.settled.Refused = true
+	return got
+}
+
+func settleAction(settled *action.Settlement) action.Action {
+	return action.Action{Verb: action.Settle, Settlement: settled}
+}
+
+// acknowledge takes an ACK or NACK. On a room's topic a NACK is checked, and means nothing more.
 func (s *session) acknowledge(f *stomp.Frame) error {
 	if s.version == stomp.V10 && f.Command == stomp.CmdNack {
 		return malformed(f, "unknown command", "STOMP 1.0 has no NACK")
@@ -151,11 +169,11 @@ func (s *session) acknowledge(f *stomp.Frame) error {
 		return err
 	}
 	if f.Command == stomp.CmdNack {
-		got = acknowledged{}
+		got = got.refused()
 	}
 	id, within := f.Header.Lookup(transactionHeader)
 	if !within {
-		s.markDelivered(requestOf(f), got)
+		s.conclude(requestOf(f), got)
 		return nil
 	}
 	tx, err := s.openTransaction(f, id)
@@ -168,6 +186,15 @@ func (s *session) acknowledge(f *stomp.Frame) error {
 	tx.acknowledge(got)
 	s.answer(requestOf(f), nil)
 	return nil
+}
+
+// conclude sees to what an ACK or NACK comes to.
+func (s *session) conclude(req request, got acknowledged) {
+	if got.settled != nil {
+		s.submit(req, []action.Action{settleAction(got.settled)})
+		return
+	}
+	s.markDelivered(req, got)
 }
 
 // checkAck returns what the frame acknowledges; an error when it names nothing that was delivered.
@@ -242,8 +269,13 @@ func (s *session) deliveryOf(subscriptionID, messageID string) (acknowledged, bo
 
 // acknowledged returns what an ACK of a place comes to. Call it under the session's mu.
 func (sub *subscription) acknowledged(at place) acknowledged {
-	if sub.log.Room == 0 {
+	switch {
+	case sub.plain:
+		return acknowledged{settled: &action.Settlement{
+			Subscription: sub, Delivery: at.at, Cumulative: sub.acks.mode == ackCumulative,
+		}}
+	case sub.log.Room == 0:
 		return acknowledged{}
 	}
-	return acknowledged{sub.log.Room, sub.acks.seqOf(at)}
+	return acknowledged{room: sub.log.Room, seq: sub.acks.seqOf(at)}
 }

@@ -58,8 +58,10 @@ func DefaultConfig() Config {
 	}
 }
 
-// Deps are what sessions work with. Metrics and Logger may be nil.
+// Deps are what sessions work with. Metrics and Logger may be nil; without Destinations they are the contract's.
 type Deps struct {
+	Destinations Destinations
+
 	Hub      Hub
 	Relay    Relay
 	Presence Presence

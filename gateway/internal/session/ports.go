@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fliliy/chat/gateway/internal/action"
+	"github.com/fliliy/chat/gateway/internal/destination"
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
@@ -25,6 +26,12 @@ type Conn interface {
 // Authenticator tells what a token says, if it is good. Errors are *event.Error.
 type Authenticator interface {
 	Verify(ctx context.Context, token string) (principal.Principal, error)
+}
+
+// Destinations understands what clients write into the header destination. Errors are for the client to read.
+type Destinations interface {
+	ParseSend(name string) (destination.Destination, error)
+	ParseSubscribe(name string) (destination.Destination, error)
 }
 
 // Hub is where subscriptions live.

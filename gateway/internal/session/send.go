@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/destination"
@@ -17,6 +18,7 @@ var verbs = map[destination.Kind]action.Verb{
 	destination.RoomTyping: action.Typing,
 	destination.RoomEdit:   action.Edit,
 	destination.RoomRecall: action.Recall,
+	destination.Plain:      action.Publish,
 }
 
 // send passes a SEND on to whom it is for. The sender is the session's user, whatever headers or body claim.
@@ -28,7 +30,7 @@ func (s *session) send(f *stomp.Frame) error {
 		return s.sendWithin(f)
 	}
 	req := requestOf(f)
-	target, refused := destination.ParseSend(req.destination)
+	target, refused := s.deps.Destinations.ParseSend(req.destination)
 	if refused != nil {
 		req.body = f.Body
 		s.answer(req, invalid("%v", refused))
@@ -49,12 +51,18 @@ func (s *session) send(f *stomp.Frame) error {
 
 // newAction makes an action of a SEND. The body is copied: the frame's own goes with the next frame.
 func newAction(f *stomp.Frame, target destination.Destination) action.Action {
-	return action.Action{
+	act := action.Action{
 		Verb:        verbs[target.Kind],
 		Room:        target.Room,
 		ContentType: f.Header.Get("content-type"),
 		Body:        bytes.Clone(f.Body),
 	}
+	if target.Kind == destination.Plain {
+		act.Message = &action.Message{
+			Destination: f.Header.Get(destinationHeader), Header: slices.Clone(f.Header),
+		}
+	}
+	return act
 }
 
 // submit hands actions to the chat service and goes on; the outcome is told when it is there, in the frames' order.

@@ -34,6 +34,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/destination"
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
@@ -49,6 +50,9 @@ type Factory struct {
 func New(cfg Config, deps Deps) *Factory {
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
+	}
+	if deps.Destinations == nil {
+		deps.Destinations = destination.Contract{}
 	}
 	return &Factory{cfg: cfg, deps: deps}
 }

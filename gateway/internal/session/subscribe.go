@@ -17,6 +17,7 @@ type subscription struct {
 	destination string
 	number      int       // among all of the session
 	log         event.Log // zero: the errors queue, which is the session's own
+	plain       bool      // of a plain broker, whose messages are settled by ACK and NACK
 	acks        acks
 
 	joining bool // the hub has not said yet that it is live: what is delivered is a replay
@@ -32,7 +33,7 @@ func (s *session) subscribe(f *stomp.Frame) error {
 		return err
 	}
 	lastSeq, cause := parseLastSeq(f.Header)
-	target, refused := destination.ParseSubscribe(sub.destination)
+	target, refused := s.deps.Destinations.ParseSubscribe(sub.destination)
 	switch {
 	case refused != nil:
 		s.answer(req, invalid("%v", refused))
@@ -106,6 +107,8 @@ func (s *session) open(sub *subscription, target destination.Destination, lastSe
 		sub.log = event.Log{Room: target.Room}
 	case destination.Inbox:
 		sub.log = event.Log{User: s.user}
+	case destination.Plain:
+		sub.log, sub.plain = event.Log{User: sub.destination}, true
 	default:
 		s.add(sub)
 		return nil
@@ -239,6 +242,9 @@ func (s *session) isFull() bool {
 
 // Session implements event.Sink.
 func (sub *subscription) Session() string { return sub.session.id }
+
+// Acknowledges implements event.Acknowledger.
+func (sub *subscription) Acknowledges() bool { return sub.acks.mode != ackAuto }
 
 // Deliver implements event.Sink.
 func (sub *subscription) Deliver(e *event.Event) {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/fliliy/chat/gateway/internal/action"
-	"github.com/fliliy/chat/gateway/internal/destination"
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
@@ -21,9 +20,13 @@ type transaction struct {
 	refused bool // one of its frames was: it cannot be committed
 }
 
-// acknowledge takes what an ACK comes to; only the highest seq of a room counts.
+// acknowledge takes what an ACK or NACK comes to; of a room only the highest seq counts.
 func (tx *transaction) acknowledge(got acknowledged) {
-	if got.seq == 0 {
+	switch {
+	case got.settled != nil && !tx.refused:
+		tx.actions = append(tx.actions, settleAction(got.settled))
+		return
+	case got.seq == 0:
 		return
 	}
 	for i := range tx.acks {
@@ -71,7 +74,7 @@ func (s *session) sendWithin(f *stomp.Frame) error {
 		return err
 	}
 	req := requestOf(f)
-	target, refused := destination.ParseSend(req.destination)
+	target, refused := s.deps.Destinations.ParseSend(req.destination)
 	if refused == nil && verbs[target.Kind] == 0 {
 		refused = fmt.Errorf("%s does not take part in transactions; send it without one", req.destination)
 	}
