@@ -56,6 +56,13 @@ test-go: ## Run the tests of the services alone, without installing anything
 e2e: setup ## Run only the end-to-end tests
 	go test -race -count=1 $(if $(RUN),-run '$(RUN)') ./deploy/e2e/...
 
+# Another server than the gateway's own conformance broker: make conformance ADDR=ws://127.0.0.1:15674/ws
+ADDR ?=
+
+.PHONY: conformance
+conformance: setup ## Hold a STOMP server against the standards (ADDR=ws://host:port/path; default: the gateway's conformance broker)
+	go test -count=1 -v $(if $(RUN),-run '$(RUN)') ./deploy/conformance $(if $(ADDR),-args -addr $(ADDR))
+
 # A fault run: make faults SEED=7 DURATION=30m FAULTS_ARGS="--only 1,26 --markdown result.md"
 SEED        ?= 1
 DURATION    ?= 8m

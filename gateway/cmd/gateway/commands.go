@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -81,4 +82,26 @@ func genToken(_ context.Context, cfg config.Config, args []string, out io.Writer
 func version(out io.Writer) error {
 	_, err := fmt.Fprintln(out, gateway.Version())
 	return err
+}
+
+// conformance needs no configuration: it is no gateway, and meets no other service.
+func conformance(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
+	flags.SetOutput(out)
+	addr := flags.String("addr", "127.0.0.1:15674", "where to listen: a loopback address")
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("usage: gateway conformance --addr 127.0.0.1:PORT: %w", err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("usage: gateway conformance --addr 127.0.0.1:PORT, without %q", flags.Args())
+	}
+	broker, err := gateway.NewConformance(ctx, *addr, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(out, "STOMP on ws://%[1]s/ws (passcode guest), WebSocket echo on ws://%[1]s/ws-echo\n",
+		broker.Addr()); err != nil {
+		return err
+	}
+	return broker.Run(ctx)
 }

@@ -44,13 +44,23 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 // empty ones are passed over. A connection is read by one or the other, not both.
 func (c *Conn) ReadMessage(ctx context.Context, dst []byte) ([]byte, error) {
 	for start := len(dst); ; {
+		message, _, err := c.Receive(ctx, dst)
+		if err != nil || len(message) > start {
+			return message, err
+		}
+	}
+}
+
+// Receive is ReadMessage for those to whom empty messages matter, too, and whether a message is text.
+func (c *Conn) Receive(ctx context.Context, dst []byte) (message []byte, text bool, err error) {
+	for {
 		p, err := c.nextPart(ctx)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		dst = append(dst, p...)
-		if c.in.message == nil && len(dst) > start {
-			return dst, nil
+		if c.in.message == nil {
+			return dst, c.in.text, nil
 		}
 	}
 }

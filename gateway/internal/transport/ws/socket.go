@@ -99,24 +99,43 @@ func (s *socket) send(messages [][]byte, deadline time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(messages) > 0 {
-		for s.flushing {
-			s.quiet.Wait()
-		}
-		switch {
-		case s.writeErr != nil:
-			return s.writeErr
-		case s.closing:
-			return errClosing
+		if err := s.awaitTurn(); err != nil {
+			return err
 		}
 		taken := 0
 		for taken < len(messages) && (s.out == nil || len(*s.out) < gatherLimit) {
-			s.addMessage(messages[taken])
+			s.addMessage(kindOf(utf8.Valid(messages[taken])), messages[taken])
 			taken++
 		}
 		messages = messages[taken:]
 		if err := s.flushLocked(deadline); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// sendAs writes one message of a kind, and returns when the kernel has it.
+func (s *socket) sendAs(kind byte, message []byte, deadline time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.awaitTurn(); err != nil {
+		return err
+	}
+	s.addMessage(kind, message)
+	return s.flushLocked(deadline)
+}
+
+// awaitTurn waits until nobody writes, and says why no message can be written any more. Call it under mu.
+func (s *socket) awaitTurn() error {
+	for s.flushing {
+		s.quiet.Wait()
+	}
+	switch {
+	case s.writeErr != nil:
+		return s.writeErr
+	case s.closing:
+		return errClosing
 	}
 	return nil
 }
@@ -196,12 +215,17 @@ func (s *socket) addControl(p []byte) {
 	*out = append(*out, p...)
 }
 
-// addMessage keeps a message in one frame (RFC 6455 section 5.2): as text, or as binary where it is no UTF-8.
-func (s *socket) addMessage(message []byte) {
-	first := byte(fin | opText)
-	if !utf8.Valid(message) {
-		first = fin | opBinary
+// kindOf is the opcode of a message.
+func kindOf(text bool) byte {
+	if text {
+		return opText
 	}
+	return opBinary
+}
+
+// addMessage keeps a message in one frame (RFC 6455 section 5.2).
+func (s *socket) addMessage(kind byte, message []byte) {
+	first := fin | kind
 	out := s.buffer()
 	switch n := len(message); {
 	case n < 126:

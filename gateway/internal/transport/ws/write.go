@@ -14,6 +14,15 @@ const gatherLimit = 64 << 10
 // no UTF-8. It returns once the kernel has them. It waits for a peer that does not read for WriteTimeout at most, or
 // until the context's deadline if that is sooner; then the connection is cut. After a close by either side it fails.
 func (c *Conn) Write(ctx context.Context, messages [][]byte) error {
+	return c.write(ctx, func(deadline time.Time) error { return c.socket.send(messages, deadline) })
+}
+
+// Send is Write for one message that is text, or not, by the caller's word. Text has to be UTF-8.
+func (c *Conn) Send(ctx context.Context, message []byte, text bool) error {
+	return c.write(ctx, func(deadline time.Time) error { return c.socket.sendAs(kindOf(text), message, deadline) })
+}
+
+func (c *Conn) write(ctx context.Context, send func(deadline time.Time) error) error {
 	if err := c.ended(); err != nil {
 		return err
 	}
@@ -24,7 +33,7 @@ func (c *Conn) Write(ctx context.Context, messages [][]byte) error {
 	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
 		deadline = sooner
 	}
-	err := c.socket.send(messages, deadline)
+	err := send(deadline)
 	if err == nil {
 		return nil
 	}
