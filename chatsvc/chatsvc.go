@@ -27,6 +27,7 @@ type store interface {
 	chat.RoomStore
 	chat.LogStore
 	chat.MarkStore
+	chat.RevocationStore
 	commit.Batcher
 	publish.Changes
 	Close()
@@ -38,6 +39,7 @@ var (
 	_ store          = (*sqlite.Store)(nil)
 	_ chat.Appender  = (*commit.Scribe)(nil)
 	_ chat.Publisher = (*publish.Publisher)(nil)
+	_ chat.Herald    = (*publish.Publisher)(nil)
 )
 
 // Service is one chat service. New makes it and takes its ports, Run runs it once.
@@ -176,6 +178,7 @@ func (s *Service) plug(store store, conn *nats.Conn, counts *metrics.Metrics) *p
 		Marks:    marks,
 		Logs:     chat.NewLogs(store, marks),
 		Inbox:    chat.NewInbox(scribe, store),
+		Revoked:  chat.NewRevocations(store, publisher, s.cfg.TokenLife),
 		Logger:   s.logger,
 		Metrics:  counts.Counter,
 	}, rpc.Options{

@@ -33,6 +33,8 @@ type Config struct {
 	// EditWindow and RecallWindow are how long after a message its sender may edit and recall it; 0 is never.
 	EditWindow   time.Duration `env:"EDIT_WINDOW"`
 	RecallWindow time.Duration `env:"RECALL_WINDOW"`
+	// TokenLife is the longest that any token of a user holds: a revocation is forgotten after it.
+	TokenLife time.Duration `env:"TOKEN_LIFE"`
 	// BatchSize is how many messages one transaction may store, 1 to 256.
 	BatchSize int `env:"BATCH_SIZE"`
 	// ShutdownTimeout is how long a stop waits for calls under way before it cuts them off.
@@ -86,6 +88,7 @@ func Default() Config {
 		Log:             Log{Level: slog.LevelInfo, Format: "json"},
 		EditWindow:      15 * time.Minute,
 		RecallWindow:    2 * time.Minute,
+		TokenLife:       90 * 24 * time.Hour,
 		BatchSize:       256,
 		ShutdownTimeout: 10 * time.Second,
 	}

@@ -41,6 +41,7 @@ func TestLoadFromEveryVariable(t *testing.T) {
 		"FLILIY_CHATSVC_LOG_FORMAT":             "text",
 		"FLILIY_CHATSVC_EDIT_WINDOW":            "1h",
 		"FLILIY_CHATSVC_RECALL_WINDOW":          "0",
+		"FLILIY_CHATSVC_TOKEN_LIFE":             "24h",
 		"FLILIY_CHATSVC_BATCH_SIZE":             "64",
 		"FLILIY_CHATSVC_SHUTDOWN_TIMEOUT":       "5s",
 		"ADDR":                                  "not ours",
@@ -55,6 +56,7 @@ func TestLoadFromEveryVariable(t *testing.T) {
 		RPC:             config.RPC{CallTimeout: 3 * time.Second, MaxMessageBytes: 1 << 20, MaxConnectionAge: 30 * time.Minute},
 		Log:             config.Log{Level: slog.LevelDebug, Format: "text"},
 		EditWindow:      time.Hour,
+		TokenLife:       24 * time.Hour,
 		BatchSize:       64,
 		ShutdownTimeout: 5 * time.Second,
 	}
@@ -78,6 +80,7 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 		"FLILIY_CHATSVC_LOG_FORMAT":             "xml",
 		"FLILIY_CHATSVC_EDIT_WINDOW":            "-1s",
 		"FLILIY_CHATSVC_RECALL_WINDOW":          "-2m",
+		"FLILIY_CHATSVC_TOKEN_LIFE":             "0s",
 		"FLILIY_CHATSVC_BATCH_SIZE":             "257",
 		"FLILIY_CHATSVC_SHUTDOWN_TIMEOUT":       "0s",
 	})
@@ -86,7 +89,7 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 	}
 	for _, variable := range []string{
 		"ADDR", "ADMIN_ADDR", "DATABASE_URL", "NATS_URL", "NATS_PASSWORD", "RPC_CALL_TIMEOUT", "RPC_MAX_MESSAGE_BYTES",
-		"RPC_MAX_CONNECTION_AGE", "LOG_LEVEL", "LOG_FORMAT", "EDIT_WINDOW", "RECALL_WINDOW", "BATCH_SIZE", "SHUTDOWN_TIMEOUT",
+		"RPC_MAX_CONNECTION_AGE", "LOG_LEVEL", "LOG_FORMAT", "EDIT_WINDOW", "RECALL_WINDOW", "TOKEN_LIFE", "BATCH_SIZE", "SHUTDOWN_TIMEOUT",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\nFLILIY_CHATSVC_"+variable+": ") {
 			t.Errorf("no line for %s in:\n%v", variable, err)

@@ -63,6 +63,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("maxConnectionAge", c.RPC.MaxConnectionAge.String()),
 		slog.String("editWindow", c.EditWindow.String()),
 		slog.String("recallWindow", c.RecallWindow.String()),
+		slog.String("tokenLife", c.TokenLife.String()),
 		slog.Int("batchSize", c.BatchSize),
 		slog.String("shutdownTimeout", c.ShutdownTimeout.String()),
 		slog.String("logLevel", c.Log.Level.String()),

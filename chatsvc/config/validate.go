@@ -33,6 +33,7 @@ func (c Config) Validate() error {
 	check("LOG_FORMAT", oneOf(c.Log.Format, "json", "text"))
 	check("EDIT_WINDOW", notNegative(c.EditWindow))
 	check("RECALL_WINDOW", notNegative(c.RecallWindow))
+	check("TOKEN_LIFE", positive(c.TokenLife))
 	check("BATCH_SIZE", within(c.BatchSize, 1, 256))
 	check("SHUTDOWN_TIMEOUT", positive(c.ShutdownTimeout))
 	return errors.Join(faults...)

@@ -14,6 +14,9 @@ import (
 // Heads is the subject of the digest of recently changed log heads (chatv1.Heads).
 const Heads = "chat.v1.heads"
 
+// Control is the subject of what all gateways are told at once (chatv1.Control).
+const Control = "chat.v1.control"
+
 const (
 	roomPrefix = "chat.v1.room." // + room id in decimal
 	userPrefix = "chat.v1.user." // + user id in unpadded base64url

@@ -61,6 +61,7 @@ func TestParse(t *testing.T) {
 		{name: "user padded", subject: "chat.v1.user.YQ==", bad: true},
 		{name: "user with stray bits", subject: "chat.v1.user.YR", bad: true},
 		{name: "heads", subject: subject.Heads, bad: true},
+		{name: "control", subject: subject.Control, bad: true},
 		{name: "empty", subject: "", bad: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

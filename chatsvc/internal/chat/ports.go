@@ -38,6 +38,16 @@ type MarkStore interface {
 	MarkDelivered(ctx context.Context, room int64, user string, seq int64) (Mark, error)
 }
 
+// RevocationStore keeps which tokens are refused before their time.
+type RevocationStore interface {
+	// Revoke stores a revocation, under a number greater than any before, and returns it; when one of the same user
+	// stands that reaches as far, it changes nothing and returns that one. Nobody sees a number before all lower ones.
+	Revoke(ctx context.Context, ask RevocationAsk) (Revocation, error)
+	// Revocations returns those after a number, in their order, without those that are of no use any more; and the
+	// greatest number that is kept, 0 for none.
+	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, int64, error)
+}
+
 // Appender stores drafts; the scribe.
 type Appender interface {
 	// Submit takes a unit of valid drafts, all to be stored or none, and owns it from then on. Units are stored in
@@ -45,6 +55,11 @@ type Appender interface {
 	// once, after the commit, from any goroutine, also before Submit returns: with one Stored per draft, or with an
 	// error, *Error where clients may see it. It must not block.
 	Submit(unit []Draft, done func([]Stored, error))
+}
+
+// Herald tells gateways, as a hint, that there is a new revocation. It never blocks for long and never fails.
+type Herald interface {
+	Revoked(number int64)
 }
 
 // Publisher tells gateways of events that are stored, or of state. It never blocks for long and never fails: what it

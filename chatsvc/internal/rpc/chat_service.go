@@ -2,8 +2,10 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
@@ -16,6 +18,7 @@ type chatService struct {
 	messages *chat.Messages
 	marks    *chat.Marks
 	inbox    *chat.Inbox
+	revoked  *chat.Revocations
 }
 
 func (s *chatService) CreateRoom(
@@ -173,4 +176,21 @@ func (s *chatService) SendNotification(
 		id = stored.MessageID
 	}
 	return &chatv1.SendNotificationResponse{NotificationId: id, Seq: stored.Seq, Duplicate: stored.Duplicate}, nil
+}
+
+func (s *chatService) DisconnectUser(
+	ctx context.Context, in *chatv1.DisconnectUserRequest,
+) (*chatv1.DisconnectUserResponse, error) {
+	var before time.Time
+	if at := in.GetTokensIssuedBefore(); at != nil {
+		if err := at.CheckValid(); err != nil {
+			return nil, invalid("tokens_issued_before is no time: " + err.Error())
+		}
+		before = at.AsTime()
+	}
+	revoked, err := s.revoked.Revoke(ctx, in.GetUserId(), in.GetReason(), before)
+	if err != nil {
+		return nil, err
+	}
+	return &chatv1.DisconnectUserResponse{TokensIssuedBefore: timestamppb.New(revoked.IssuedBefore)}, nil
 }

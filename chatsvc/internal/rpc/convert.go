@@ -126,3 +126,15 @@ func object(field string, s *structpb.Struct) (json.RawMessage, error) {
 	}
 	return data, nil
 }
+
+func revocationsOf(revocations []chat.Revocation) []*chatv1.Revocation {
+	out := make([]*chatv1.Revocation, len(revocations))
+	for i := range revocations {
+		r := &revocations[i]
+		out[i] = &chatv1.Revocation{
+			Number: r.Number, UserId: r.UserID, Reason: r.Reason,
+			IssuedBefore: timestamppb.New(r.IssuedBefore), Until: timestamppb.New(r.Until),
+		}
+	}
+	return out
+}

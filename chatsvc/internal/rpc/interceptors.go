@@ -109,9 +109,10 @@ func (g *guard) caught(p any) error {
 
 type actorKey struct{}
 
-// identify finds out who acts in calls of ChatService. Internal services send notifications in nobody's name.
+// identify finds out who acts in calls of ChatService. Some methods internal services call in nobody's
+// name.
 func identify(ctx context.Context, in any, info *grpc.UnaryServerInfo, call grpc.UnaryHandler) (any, error) {
-	if !strings.HasPrefix(info.FullMethod, chatServicePrefix) || info.FullMethod == methodForServicesOnly {
+	if !strings.HasPrefix(info.FullMethod, chatServicePrefix) || inNobodysName[info.FullMethod] {
 		return call(ctx, in)
 	}
 	user, err := identity.User(ctx)

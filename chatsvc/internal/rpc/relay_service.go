@@ -17,6 +17,7 @@ type relayService struct {
 	messages *chat.Messages
 	marks    *chat.Marks
 	logs     *chat.Logs
+	revoked  *chat.Revocations
 	faults   *faults
 	metrics  metrics.Counter
 	done     prometheus.Counter // of commands that took effect
@@ -94,4 +95,14 @@ func (s *relayService) ReadHeads(ctx context.Context, in *chatv1.ReadHeadsReques
 		out.Heads[i] = &chatv1.LogHead{Log: in.GetLogs()[i], Seq: head.Seq}
 	}
 	return out, nil
+}
+
+func (s *relayService) ListRevocations(
+	ctx context.Context, in *chatv1.ListRevocationsRequest,
+) (*chatv1.ListRevocationsResponse, error) {
+	revocations, head, err := s.revoked.List(ctx, in.GetAfter())
+	if err != nil {
+		return nil, err
+	}
+	return &chatv1.ListRevocationsResponse{Revocations: revocationsOf(revocations), Head: head}, nil
 }

@@ -31,6 +31,7 @@ type backStore interface {
 	chat.RoomStore
 	chat.LogStore
 	chat.MarkStore
+	chat.RevocationStore
 }
 
 // setup is how a rig differs from the usual one.
@@ -81,7 +82,8 @@ func (r *rig) serve(s setup, store backStore, appender chat.Appender) {
 	r.server = rpc.New(rpc.Deps{
 		Rooms: chat.NewRooms(store, r.posted), Messages: chat.NewMessages(appender, store), Marks: marks,
 		Logs: chat.NewLogs(store, marks), Inbox: chat.NewInbox(appender, store),
-		Logger: s.logger, Metrics: r.metrics.Counter,
+		Revoked: chat.NewRevocations(store, r.posted, time.Hour),
+		Logger:  s.logger, Metrics: r.metrics.Counter,
 	}, s.options)
 	listener := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)
@@ -160,11 +162,18 @@ func (r *rig) history(user string, room int64) []*chatv1.Event {
 type postbox struct {
 	mu     sync.Mutex
 	events []chat.Event
+	herald []int64 // numbers of revocations
 }
 
 func (p *postbox) Publish(events []chat.Event, _ map[int64][]string) {
 	p.mu.Lock()
 	p.events = append(p.events, events...)
+	p.mu.Unlock()
+}
+
+func (p *postbox) Revoked(number int64) {
+	p.mu.Lock()
+	p.herald = append(p.herald, number)
 	p.mu.Unlock()
 }
 

@@ -20,21 +20,26 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultCallTimeout    = 10 * time.Second
-	DefaultMaxMessage     = 16 << 20
-	DefaultWindow         = 4096
-	DefaultWindowBytes    = 16 << 20
-	DefaultMarksUnderWay  = 64
-	connectionAgeGrace    = 30 * time.Second
-	keepaliveTime         = 30 * time.Second
-	keepaliveTimeout      = 10 * time.Second
-	keepaliveMinTime      = 5 * time.Second // gateways probe a silent connection every 10 s
-	maxConcurrentStreams  = 10_000
-	chatServicePrefix     = "/fliliy.chat.v1.ChatService/"
-	chatServiceName       = "fliliy.chat.v1.ChatService"
-	relayServiceName      = "fliliy.chat.v1.RelayService"
-	methodForServicesOnly = chatv1.ChatService_SendNotification_FullMethodName
+	DefaultCallTimeout   = 10 * time.Second
+	DefaultMaxMessage    = 16 << 20
+	DefaultWindow        = 4096
+	DefaultWindowBytes   = 16 << 20
+	DefaultMarksUnderWay = 64
+	connectionAgeGrace   = 30 * time.Second
+	keepaliveTime        = 30 * time.Second
+	keepaliveTimeout     = 10 * time.Second
+	keepaliveMinTime     = 5 * time.Second // gateways probe a silent connection every 10 s
+	maxConcurrentStreams = 10_000
+	chatServicePrefix    = "/fliliy.chat.v1.ChatService/"
+	chatServiceName      = "fliliy.chat.v1.ChatService"
+	relayServiceName     = "fliliy.chat.v1.RelayService"
 )
+
+// inNobodysName are the methods of ChatService that internal services call as themselves, for no user.
+var inNobodysName = map[string]bool{
+	chatv1.ChatService_SendNotification_FullMethodName: true,
+	chatv1.ChatService_DisconnectUser_FullMethodName:   true,
+}
 
 // Deps are the use cases behind the counter. All are needed.
 type Deps struct {
@@ -43,6 +48,7 @@ type Deps struct {
 	Marks    *chat.Marks
 	Logs     *chat.Logs
 	Inbox    *chat.Inbox
+	Revoked  *chat.Revocations
 	Logger   *slog.Logger
 	Metrics  metrics.Counter
 }
@@ -101,10 +107,11 @@ func New(deps Deps, opts Options) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 	)
 	chatv1.RegisterChatServiceServer(s.grpc, &chatService{
-		rooms: deps.Rooms, messages: deps.Messages, marks: deps.Marks, inbox: deps.Inbox,
+		rooms: deps.Rooms, messages: deps.Messages, marks: deps.Marks, inbox: deps.Inbox, revoked: deps.Revoked,
 	})
 	chatv1.RegisterRelayServiceServer(s.grpc, &relayService{
-		messages: deps.Messages, marks: deps.Marks, logs: deps.Logs, faults: guard.faults, metrics: deps.Metrics,
+		messages: deps.Messages, marks: deps.Marks, logs: deps.Logs, revoked: deps.Revoked,
+		faults: guard.faults, metrics: deps.Metrics,
 		done: deps.Metrics.RelayResults.WithLabelValues("OK"),
 		opts: opts, stopping: s.stopping, marksUnderWay: make(chan struct{}, opts.MarksUnderWay),
 	})

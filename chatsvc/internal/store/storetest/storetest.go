@@ -17,6 +17,7 @@ type Store interface {
 	chat.RoomStore
 	chat.LogStore
 	chat.MarkStore
+	chat.RevocationStore
 	Append(ctx context.Context, units [][]chat.Draft) (chat.Appended, error)
 	RecentHeads(ctx context.Context, window time.Duration) ([]chat.Head, error)
 	Close()
@@ -71,6 +72,8 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"RemovalRace":  testRemovalRace,
 		"InboxRace":    testConcurrentInboxes,
 		"CancelledCtx": testCancelled,
+		"Revoke":       testRevoke,
+		"RevokeRace":   testConcurrentRevocations,
 	}
 	for name, test := range suites {
 		t.Run(name, func(t *testing.T) {

@@ -1778,6 +1778,114 @@ func (x *SendNotificationResponse) GetDuplicate() bool {
 	return false
 }
 
+type DisconnectUserRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// For the user to read, in the ERROR frame that ends her sessions; one line of at most 256 bytes. Empty: a text of ours.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Tokens whose "iat" is before this are revoked, and those without one. Rounded up to a whole second, as "iat" is one;
+	// at most a minute ahead. Absent: now, by the database's clock.
+	TokensIssuedBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=tokens_issued_before,json=tokensIssuedBefore,proto3" json:"tokens_issued_before,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *DisconnectUserRequest) Reset() {
+	*x = DisconnectUserRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisconnectUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisconnectUserRequest) ProtoMessage() {}
+
+func (x *DisconnectUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisconnectUserRequest.ProtoReflect.Descriptor instead.
+func (*DisconnectUserRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DisconnectUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *DisconnectUserRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DisconnectUserRequest) GetTokensIssuedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokensIssuedBefore
+	}
+	return nil
+}
+
+type DisconnectUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What stands now: the moment asked for, or a later one that was asked for before.
+	TokensIssuedBefore *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=tokens_issued_before,json=tokensIssuedBefore,proto3" json:"tokens_issued_before,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *DisconnectUserResponse) Reset() {
+	*x = DisconnectUserResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisconnectUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisconnectUserResponse) ProtoMessage() {}
+
+func (x *DisconnectUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisconnectUserResponse.ProtoReflect.Descriptor instead.
+func (*DisconnectUserResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *DisconnectUserResponse) GetTokensIssuedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TokensIssuedBefore
+	}
+	return nil
+}
+
 var File_fliliy_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
@@ -1919,12 +2027,18 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\x18SendNotificationResponse\x12'\n" +
 	"\x0fnotification_id\x18\x01 \x01(\tR\x0enotificationId\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x1c\n" +
-	"\tduplicate\x18\x03 \x01(\bR\tduplicate*X\n" +
+	"\tduplicate\x18\x03 \x01(\bR\tduplicate\"\x96\x01\n" +
+	"\x15DisconnectUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12L\n" +
+	"\x14tokens_issued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x12tokensIssuedBefore\"f\n" +
+	"\x16DisconnectUserResponse\x12L\n" +
+	"\x14tokens_issued_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x12tokensIssuedBefore*X\n" +
 	"\n" +
 	"MemberRole\x12\x1b\n" +
 	"\x17MEMBER_ROLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12MEMBER_ROLE_MEMBER\x10\x01\x12\x15\n" +
-	"\x11MEMBER_ROLE_OWNER\x10\x022\x85\t\n" +
+	"\x11MEMBER_ROLE_OWNER\x10\x022\xe6\t\n" +
 	"\vChatService\x12S\n" +
 	"\n" +
 	"CreateRoom\x12!.fliliy.chat.v1.CreateRoomRequest\x1a\".fliliy.chat.v1.CreateRoomResponse\x12P\n" +
@@ -1940,7 +2054,8 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\bMarkRead\x12\x1f.fliliy.chat.v1.MarkReadRequest\x1a .fliliy.chat.v1.MarkReadResponse\x12V\n" +
 	"\vCheckAccess\x12\".fliliy.chat.v1.CheckAccessRequest\x1a#.fliliy.chat.v1.CheckAccessResponse\x12P\n" +
 	"\tListInbox\x12 .fliliy.chat.v1.ListInboxRequest\x1a!.fliliy.chat.v1.ListInboxResponse\x12e\n" +
-	"\x10SendNotification\x12'.fliliy.chat.v1.SendNotificationRequest\x1a(.fliliy.chat.v1.SendNotificationResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
+	"\x10SendNotification\x12'.fliliy.chat.v1.SendNotificationRequest\x1a(.fliliy.chat.v1.SendNotificationResponse\x12_\n" +
+	"\x0eDisconnectUser\x12%.fliliy.chat.v1.DisconnectUserRequest\x1a&.fliliy.chat.v1.DisconnectUserResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
 
 var (
 	file_fliliy_chat_v1_chat_proto_rawDescOnce sync.Once
@@ -1955,7 +2070,7 @@ func file_fliliy_chat_v1_chat_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(MemberRole)(0),                  // 0: fliliy.chat.v1.MemberRole
 	(*Room)(nil),                     // 1: fliliy.chat.v1.Room
@@ -1987,55 +2102,61 @@ var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(*ListInboxResponse)(nil),        // 27: fliliy.chat.v1.ListInboxResponse
 	(*SendNotificationRequest)(nil),  // 28: fliliy.chat.v1.SendNotificationRequest
 	(*SendNotificationResponse)(nil), // 29: fliliy.chat.v1.SendNotificationResponse
-	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
-	(*Event)(nil),                    // 31: fliliy.chat.v1.Event
-	(*structpb.Struct)(nil),          // 32: google.protobuf.Struct
+	(*DisconnectUserRequest)(nil),    // 30: fliliy.chat.v1.DisconnectUserRequest
+	(*DisconnectUserResponse)(nil),   // 31: fliliy.chat.v1.DisconnectUserResponse
+	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
+	(*Event)(nil),                    // 33: fliliy.chat.v1.Event
+	(*structpb.Struct)(nil),          // 34: google.protobuf.Struct
 }
 var file_fliliy_chat_v1_chat_proto_depIdxs = []int32{
-	30, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
+	32, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 1: fliliy.chat.v1.CreateRoomResponse.room:type_name -> fliliy.chat.v1.Room
 	6,  // 2: fliliy.chat.v1.ListRoomsResponse.rooms:type_name -> fliliy.chat.v1.RoomSummary
 	1,  // 3: fliliy.chat.v1.RoomSummary.room:type_name -> fliliy.chat.v1.Room
-	31, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
+	33, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
 	0,  // 5: fliliy.chat.v1.Member.role:type_name -> fliliy.chat.v1.MemberRole
-	30, // 6: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
+	32, // 6: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
 	7,  // 7: fliliy.chat.v1.ListMembersResponse.members:type_name -> fliliy.chat.v1.Member
 	7,  // 8: fliliy.chat.v1.AddMembersResponse.members:type_name -> fliliy.chat.v1.Member
-	32, // 9: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
-	31, // 10: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
-	31, // 11: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
-	32, // 12: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
-	2,  // 13: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
-	4,  // 14: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
-	8,  // 15: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
-	10, // 16: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
-	12, // 17: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
-	14, // 18: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
-	16, // 19: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
-	18, // 20: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
-	20, // 21: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
-	22, // 22: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
-	24, // 23: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
-	26, // 24: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
-	28, // 25: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
-	3,  // 26: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
-	5,  // 27: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
-	9,  // 28: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
-	11, // 29: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
-	13, // 30: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
-	15, // 31: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
-	17, // 32: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
-	19, // 33: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
-	21, // 34: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
-	23, // 35: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
-	25, // 36: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
-	27, // 37: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
-	29, // 38: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
-	26, // [26:39] is the sub-list for method output_type
-	13, // [13:26] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	34, // 9: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
+	33, // 10: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
+	33, // 11: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
+	34, // 12: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
+	32, // 13: fliliy.chat.v1.DisconnectUserRequest.tokens_issued_before:type_name -> google.protobuf.Timestamp
+	32, // 14: fliliy.chat.v1.DisconnectUserResponse.tokens_issued_before:type_name -> google.protobuf.Timestamp
+	2,  // 15: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
+	4,  // 16: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
+	8,  // 17: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
+	10, // 18: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
+	12, // 19: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
+	14, // 20: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
+	16, // 21: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
+	18, // 22: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
+	20, // 23: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
+	22, // 24: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
+	24, // 25: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
+	26, // 26: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
+	28, // 27: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
+	30, // 28: fliliy.chat.v1.ChatService.DisconnectUser:input_type -> fliliy.chat.v1.DisconnectUserRequest
+	3,  // 29: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
+	5,  // 30: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
+	9,  // 31: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
+	11, // 32: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
+	13, // 33: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
+	15, // 34: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
+	17, // 35: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
+	19, // 36: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
+	21, // 37: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
+	23, // 38: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
+	25, // 39: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
+	27, // 40: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
+	29, // 41: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
+	31, // 42: fliliy.chat.v1.ChatService.DisconnectUser:output_type -> fliliy.chat.v1.DisconnectUserResponse
+	29, // [29:43] is the sub-list for method output_type
+	15, // [15:29] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_chat_proto_init() }
@@ -2052,7 +2173,7 @@ func file_fliliy_chat_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_chat_proto_rawDesc), len(file_fliliy_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

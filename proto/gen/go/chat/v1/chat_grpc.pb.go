@@ -32,6 +32,7 @@ const (
 	ChatService_CheckAccess_FullMethodName      = "/fliliy.chat.v1.ChatService/CheckAccess"
 	ChatService_ListInbox_FullMethodName        = "/fliliy.chat.v1.ChatService/ListInbox"
 	ChatService_SendNotification_FullMethodName = "/fliliy.chat.v1.ChatService/SendNotification"
+	ChatService_DisconnectUser_FullMethodName   = "/fliliy.chat.v1.ChatService/DisconnectUser"
 )
 
 // ChatServiceClient is the client API for ChatService service.
@@ -70,6 +71,10 @@ type ChatServiceClient interface {
 	ListInbox(ctx context.Context, in *ListInboxRequest, opts ...grpc.CallOption) (*ListInboxResponse, error)
 	// SendNotification appends a notification to a user's inbox. Only for internal services; not reachable by REST.
 	SendNotification(ctx context.Context, in *SendNotificationRequest, opts ...grpc.CallOption) (*SendNotificationResponse, error)
+	// DisconnectUser revokes the user's tokens that were issued before a moment: every gateway refuses them from then on,
+	// and closes the sessions that were opened with them. Sessions under newer tokens stay. Only for internal services; not
+	// reachable by REST.
+	DisconnectUser(ctx context.Context, in *DisconnectUserRequest, opts ...grpc.CallOption) (*DisconnectUserResponse, error)
 }
 
 type chatServiceClient struct {
@@ -210,6 +215,16 @@ func (c *chatServiceClient) SendNotification(ctx context.Context, in *SendNotifi
 	return out, nil
 }
 
+func (c *chatServiceClient) DisconnectUser(ctx context.Context, in *DisconnectUserRequest, opts ...grpc.CallOption) (*DisconnectUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DisconnectUserResponse)
+	err := c.cc.Invoke(ctx, ChatService_DisconnectUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ChatServiceServer is the server API for ChatService service.
 // All implementations must embed UnimplementedChatServiceServer
 // for forward compatibility.
@@ -246,6 +261,10 @@ type ChatServiceServer interface {
 	ListInbox(context.Context, *ListInboxRequest) (*ListInboxResponse, error)
 	// SendNotification appends a notification to a user's inbox. Only for internal services; not reachable by REST.
 	SendNotification(context.Context, *SendNotificationRequest) (*SendNotificationResponse, error)
+	// DisconnectUser revokes the user's tokens that were issued before a moment: every gateway refuses them from then on,
+	// and closes the sessions that were opened with them. Sessions under newer tokens stay. Only for internal services; not
+	// reachable by REST.
+	DisconnectUser(context.Context, *DisconnectUserRequest) (*DisconnectUserResponse, error)
 	mustEmbedUnimplementedChatServiceServer()
 }
 
@@ -294,6 +313,9 @@ func (UnimplementedChatServiceServer) ListInbox(context.Context, *ListInboxReque
 }
 func (UnimplementedChatServiceServer) SendNotification(context.Context, *SendNotificationRequest) (*SendNotificationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendNotification not implemented")
+}
+func (UnimplementedChatServiceServer) DisconnectUser(context.Context, *DisconnectUserRequest) (*DisconnectUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DisconnectUser not implemented")
 }
 func (UnimplementedChatServiceServer) mustEmbedUnimplementedChatServiceServer() {}
 func (UnimplementedChatServiceServer) testEmbeddedByValue()                     {}
@@ -550,6 +572,24 @@ func _ChatService_SendNotification_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ChatService_DisconnectUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisconnectUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).DisconnectUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_DisconnectUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).DisconnectUser(ctx, req.(*DisconnectUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ChatService_ServiceDesc is the grpc.ServiceDesc for ChatService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -608,6 +648,10 @@ var ChatService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SendNotification",
 			Handler:    _ChatService_SendNotification_Handler,
+		},
+		{
+			MethodName: "DisconnectUser",
+			Handler:    _ChatService_DisconnectUser_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

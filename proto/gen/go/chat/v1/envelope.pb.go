@@ -485,6 +485,52 @@ func (x *Heads) GetHeads() []*LogHead {
 	return nil
 }
 
+// Control is what all gateways are told at once, on the control subject. It is a hint: the truth is asked for.
+type Control struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of a new revocation: ask ListRevocations.
+	Revocation    int64 `protobuf:"varint,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Control) Reset() {
+	*x = Control{}
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Control) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Control) ProtoMessage() {}
+
+func (x *Control) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Control.ProtoReflect.Descriptor instead.
+func (*Control) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Control) GetRevocation() int64 {
+	if x != nil {
+		return x.Revocation
+	}
+	return 0
+}
+
 var File_fliliy_chat_v1_envelope_proto protoreflect.FileDescriptor
 
 const file_fliliy_chat_v1_envelope_proto_rawDesc = "" +
@@ -512,7 +558,11 @@ const file_fliliy_chat_v1_envelope_proto_rawDesc = "" +
 	"\x03log\x18\x01 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12-\n" +
 	"\x06events\x18\x02 \x03(\v2\x15.fliliy.chat.v1.EventR\x06events\"6\n" +
 	"\x05Heads\x12-\n" +
-	"\x05heads\x18\x01 \x03(\v2\x17.fliliy.chat.v1.LogHeadR\x05heads*\x85\x02\n" +
+	"\x05heads\x18\x01 \x03(\v2\x17.fliliy.chat.v1.LogHeadR\x05heads\")\n" +
+	"\aControl\x12\x1e\n" +
+	"\n" +
+	"revocation\x18\x01 \x01(\x03R\n" +
+	"revocation*\x85\x02\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12EVENT_KIND_MESSAGE\x10\x01\x12\x15\n" +
@@ -543,7 +593,7 @@ func file_fliliy_chat_v1_envelope_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_envelope_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fliliy_chat_v1_envelope_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_fliliy_chat_v1_envelope_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_fliliy_chat_v1_envelope_proto_goTypes = []any{
 	(EventKind)(0),    // 0: fliliy.chat.v1.EventKind
 	(MemberChange)(0), // 1: fliliy.chat.v1.MemberChange
@@ -552,6 +602,7 @@ var file_fliliy_chat_v1_envelope_proto_goTypes = []any{
 	(*Event)(nil),     // 4: fliliy.chat.v1.Event
 	(*Envelope)(nil),  // 5: fliliy.chat.v1.Envelope
 	(*Heads)(nil),     // 6: fliliy.chat.v1.Heads
+	(*Control)(nil),   // 7: fliliy.chat.v1.Control
 }
 var file_fliliy_chat_v1_envelope_proto_depIdxs = []int32{
 	2, // 0: fliliy.chat.v1.LogHead.log:type_name -> fliliy.chat.v1.LogRef
@@ -582,7 +633,7 @@ func file_fliliy_chat_v1_envelope_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_envelope_proto_rawDesc), len(file_fliliy_chat_v1_envelope_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

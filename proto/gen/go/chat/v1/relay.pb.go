@@ -9,6 +9,7 @@ package chatv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -845,11 +846,192 @@ func (x *ReadHeadsResponse) GetHeads() []*LogHead {
 	return nil
 }
 
+// Revocation says that tokens of a user are refused. There is at most one for each user: the one that reaches furthest.
+type Revocation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Later ones have greater numbers; the numbers have gaps.
+	Number int64  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Tokens whose "iat" is before this are refused, and those without one. A whole second.
+	IssuedBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	// For the user to read, or empty.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// From then on it is of no use: all such tokens have expired.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocation) Reset() {
+	*x = Revocation{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocation) ProtoMessage() {}
+
+func (x *Revocation) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
+func (*Revocation) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Revocation) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Revocation) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *Revocation) GetIssuedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedBefore
+	}
+	return nil
+}
+
+func (x *Revocation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Revocation) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+type ListRevocationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 is from the first on.
+	After         int64 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevocationsRequest) Reset() {
+	*x = ListRevocationsRequest{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevocationsRequest) ProtoMessage() {}
+
+func (x *ListRevocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevocationsRequest.ProtoReflect.Descriptor instead.
+func (*ListRevocationsRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListRevocationsRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type ListRevocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In order of number, at most 1,000: ask again for more.
+	Revocations []*Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// The greatest number there is; 0 without any. When it is below what the caller has asked after, the numbers have begun
+	// anew: ask again from 0 on.
+	Head          int64 `protobuf:"varint,2,opt,name=head,proto3" json:"head,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevocationsResponse) Reset() {
+	*x = ListRevocationsResponse{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevocationsResponse) ProtoMessage() {}
+
+func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevocationsResponse.ProtoReflect.Descriptor instead.
+func (*ListRevocationsResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListRevocationsResponse) GetRevocations() []*Revocation {
+	if x != nil {
+		return x.Revocations
+	}
+	return nil
+}
+
+func (x *ListRevocationsResponse) GetHead() int64 {
+	if x != nil {
+		return x.Head
+	}
+	return 0
+}
+
 var File_fliliy_chat_v1_relay_proto protoreflect.FileDescriptor
 
 const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\n" +
-	"\x1afliliy/chat/v1/relay.proto\x12\x0efliliy.chat.v1\x1a\x1dfliliy/chat/v1/envelope.proto\x1a\x1bfliliy/chat/v1/reason.proto\"\x8b\x01\n" +
+	"\x1afliliy/chat/v1/relay.proto\x12\x0efliliy.chat.v1\x1a\x1dfliliy/chat/v1/envelope.proto\x1a\x1bfliliy/chat/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n" +
 	"\x06Action\x12(\n" +
 	"\x04verb\x18\x01 \x01(\x0e2\x14.fliliy.chat.v1.VerbR\x04verb\x12 \n" +
 	"\fchat_room_id\x18\x02 \x01(\x03R\n" +
@@ -901,7 +1083,19 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\x10ReadHeadsRequest\x12*\n" +
 	"\x04logs\x18\x01 \x03(\v2\x16.fliliy.chat.v1.LogRefR\x04logs\"B\n" +
 	"\x11ReadHeadsResponse\x12-\n" +
-	"\x05heads\x18\x01 \x03(\v2\x17.fliliy.chat.v1.LogHeadR\x05heads*\x7f\n" +
+	"\x05heads\x18\x01 \x03(\v2\x17.fliliy.chat.v1.LogHeadR\x05heads\"\xc8\x01\n" +
+	"\n" +
+	"Revocation\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12?\n" +
+	"\rissued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBefore\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\".\n" +
+	"\x16ListRevocationsRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x03R\x05after\"k\n" +
+	"\x17ListRevocationsResponse\x12<\n" +
+	"\vrevocations\x18\x01 \x03(\v2\x1a.fliliy.chat.v1.RevocationR\vrevocations\x12\x12\n" +
+	"\x04head\x18\x02 \x01(\x03R\x04head*\x7f\n" +
 	"\x04Verb\x12\x14\n" +
 	"\x10VERB_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tVERB_SEND\x10\x01\x12\r\n" +
@@ -909,12 +1103,13 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\vVERB_TYPING\x10\x03\x12\x12\n" +
 	"\x0eVERB_DELIVERED\x10\x04\x12\r\n" +
 	"\tVERB_EDIT\x10\x05\x12\x0f\n" +
-	"\vVERB_RECALL\x10\x062\xc8\x02\n" +
+	"\vVERB_RECALL\x10\x062\xac\x03\n" +
 	"\fRelayService\x12H\n" +
 	"\x05Relay\x12\x1c.fliliy.chat.v1.RelayRequest\x1a\x1d.fliliy.chat.v1.RelayResponse(\x010\x01\x12P\n" +
 	"\tSubscribe\x12 .fliliy.chat.v1.SubscribeRequest\x1a!.fliliy.chat.v1.SubscribeResponse\x12J\n" +
 	"\aReadLog\x12\x1e.fliliy.chat.v1.ReadLogRequest\x1a\x1f.fliliy.chat.v1.ReadLogResponse\x12P\n" +
-	"\tReadHeads\x12 .fliliy.chat.v1.ReadHeadsRequest\x1a!.fliliy.chat.v1.ReadHeadsResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
+	"\tReadHeads\x12 .fliliy.chat.v1.ReadHeadsRequest\x1a!.fliliy.chat.v1.ReadHeadsResponse\x12b\n" +
+	"\x0fListRevocations\x12&.fliliy.chat.v1.ListRevocationsRequest\x1a'.fliliy.chat.v1.ListRevocationsResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
 
 var (
 	file_fliliy_chat_v1_relay_proto_rawDescOnce sync.Once
@@ -929,54 +1124,63 @@ func file_fliliy_chat_v1_relay_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_relay_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_fliliy_chat_v1_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_fliliy_chat_v1_relay_proto_goTypes = []any{
-	(Verb)(0),                 // 0: fliliy.chat.v1.Verb
-	(*Action)(nil),            // 1: fliliy.chat.v1.Action
-	(*RelayCommand)(nil),      // 2: fliliy.chat.v1.RelayCommand
-	(*RelayRequest)(nil),      // 3: fliliy.chat.v1.RelayRequest
-	(*Stored)(nil),            // 4: fliliy.chat.v1.Stored
-	(*Refusal)(nil),           // 5: fliliy.chat.v1.Refusal
-	(*RelayResult)(nil),       // 6: fliliy.chat.v1.RelayResult
-	(*RelayResponse)(nil),     // 7: fliliy.chat.v1.RelayResponse
-	(*SubscribeRequest)(nil),  // 8: fliliy.chat.v1.SubscribeRequest
-	(*SubscribeResponse)(nil), // 9: fliliy.chat.v1.SubscribeResponse
-	(*ReadLogRequest)(nil),    // 10: fliliy.chat.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),   // 11: fliliy.chat.v1.ReadLogResponse
-	(*ReadHeadsRequest)(nil),  // 12: fliliy.chat.v1.ReadHeadsRequest
-	(*ReadHeadsResponse)(nil), // 13: fliliy.chat.v1.ReadHeadsResponse
-	(Reason)(0),               // 14: fliliy.chat.v1.Reason
-	(*LogRef)(nil),            // 15: fliliy.chat.v1.LogRef
-	(*Event)(nil),             // 16: fliliy.chat.v1.Event
-	(*LogHead)(nil),           // 17: fliliy.chat.v1.LogHead
+	(Verb)(0),                       // 0: fliliy.chat.v1.Verb
+	(*Action)(nil),                  // 1: fliliy.chat.v1.Action
+	(*RelayCommand)(nil),            // 2: fliliy.chat.v1.RelayCommand
+	(*RelayRequest)(nil),            // 3: fliliy.chat.v1.RelayRequest
+	(*Stored)(nil),                  // 4: fliliy.chat.v1.Stored
+	(*Refusal)(nil),                 // 5: fliliy.chat.v1.Refusal
+	(*RelayResult)(nil),             // 6: fliliy.chat.v1.RelayResult
+	(*RelayResponse)(nil),           // 7: fliliy.chat.v1.RelayResponse
+	(*SubscribeRequest)(nil),        // 8: fliliy.chat.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),       // 9: fliliy.chat.v1.SubscribeResponse
+	(*ReadLogRequest)(nil),          // 10: fliliy.chat.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),         // 11: fliliy.chat.v1.ReadLogResponse
+	(*ReadHeadsRequest)(nil),        // 12: fliliy.chat.v1.ReadHeadsRequest
+	(*ReadHeadsResponse)(nil),       // 13: fliliy.chat.v1.ReadHeadsResponse
+	(*Revocation)(nil),              // 14: fliliy.chat.v1.Revocation
+	(*ListRevocationsRequest)(nil),  // 15: fliliy.chat.v1.ListRevocationsRequest
+	(*ListRevocationsResponse)(nil), // 16: fliliy.chat.v1.ListRevocationsResponse
+	(Reason)(0),                     // 17: fliliy.chat.v1.Reason
+	(*LogRef)(nil),                  // 18: fliliy.chat.v1.LogRef
+	(*Event)(nil),                   // 19: fliliy.chat.v1.Event
+	(*LogHead)(nil),                 // 20: fliliy.chat.v1.LogHead
+	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
 }
 var file_fliliy_chat_v1_relay_proto_depIdxs = []int32{
 	0,  // 0: fliliy.chat.v1.Action.verb:type_name -> fliliy.chat.v1.Verb
 	1,  // 1: fliliy.chat.v1.RelayCommand.actions:type_name -> fliliy.chat.v1.Action
 	2,  // 2: fliliy.chat.v1.RelayRequest.commands:type_name -> fliliy.chat.v1.RelayCommand
-	14, // 3: fliliy.chat.v1.Refusal.reason:type_name -> fliliy.chat.v1.Reason
+	17, // 3: fliliy.chat.v1.Refusal.reason:type_name -> fliliy.chat.v1.Reason
 	4,  // 4: fliliy.chat.v1.RelayResult.stored:type_name -> fliliy.chat.v1.Stored
 	5,  // 5: fliliy.chat.v1.RelayResult.refusal:type_name -> fliliy.chat.v1.Refusal
 	6,  // 6: fliliy.chat.v1.RelayResponse.results:type_name -> fliliy.chat.v1.RelayResult
-	15, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
-	16, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
-	15, // 9: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
-	16, // 10: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
-	15, // 11: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
-	17, // 12: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
-	3,  // 13: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
-	8,  // 14: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
-	10, // 15: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
-	12, // 16: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
-	7,  // 17: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
-	9,  // 18: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
-	11, // 19: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
-	13, // 20: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	18, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
+	19, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
+	18, // 9: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
+	19, // 10: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
+	18, // 11: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
+	20, // 12: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
+	21, // 13: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
+	21, // 14: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
+	14, // 15: fliliy.chat.v1.ListRevocationsResponse.revocations:type_name -> fliliy.chat.v1.Revocation
+	3,  // 16: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
+	8,  // 17: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
+	10, // 18: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
+	12, // 19: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
+	15, // 20: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
+	7,  // 21: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
+	9,  // 22: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
+	11, // 23: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
+	13, // 24: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
+	16, // 25: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_relay_proto_init() }
@@ -993,7 +1197,7 @@ func file_fliliy_chat_v1_relay_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_relay_proto_rawDesc), len(file_fliliy_chat_v1_relay_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

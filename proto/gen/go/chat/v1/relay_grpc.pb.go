@@ -19,10 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RelayService_Relay_FullMethodName     = "/fliliy.chat.v1.RelayService/Relay"
-	RelayService_Subscribe_FullMethodName = "/fliliy.chat.v1.RelayService/Subscribe"
-	RelayService_ReadLog_FullMethodName   = "/fliliy.chat.v1.RelayService/ReadLog"
-	RelayService_ReadHeads_FullMethodName = "/fliliy.chat.v1.RelayService/ReadHeads"
+	RelayService_Relay_FullMethodName           = "/fliliy.chat.v1.RelayService/Relay"
+	RelayService_Subscribe_FullMethodName       = "/fliliy.chat.v1.RelayService/Subscribe"
+	RelayService_ReadLog_FullMethodName         = "/fliliy.chat.v1.RelayService/ReadLog"
+	RelayService_ReadHeads_FullMethodName       = "/fliliy.chat.v1.RelayService/ReadHeads"
+	RelayService_ListRevocations_FullMethodName = "/fliliy.chat.v1.RelayService/ListRevocations"
 )
 
 // RelayServiceClient is the client API for RelayService service.
@@ -42,6 +43,9 @@ type RelayServiceClient interface {
 	ReadLog(ctx context.Context, in *ReadLogRequest, opts ...grpc.CallOption) (*ReadLogResponse, error)
 	// ReadHeads returns the newest seq of each of the logs named, in their order.
 	ReadHeads(ctx context.Context, in *ReadHeadsRequest, opts ...grpc.CallOption) (*ReadHeadsResponse, error)
+	// ListRevocations returns the revocations after a number, in their order: what a gateway has to refuse besides what it
+	// knows already.
+	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
 }
 
 type relayServiceClient struct {
@@ -95,6 +99,16 @@ func (c *relayServiceClient) ReadHeads(ctx context.Context, in *ReadHeadsRequest
 	return out, nil
 }
 
+func (c *relayServiceClient) ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRevocationsResponse)
+	err := c.cc.Invoke(ctx, RelayService_ListRevocations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RelayServiceServer is the server API for RelayService service.
 // All implementations must embed UnimplementedRelayServiceServer
 // for forward compatibility.
@@ -112,6 +126,9 @@ type RelayServiceServer interface {
 	ReadLog(context.Context, *ReadLogRequest) (*ReadLogResponse, error)
 	// ReadHeads returns the newest seq of each of the logs named, in their order.
 	ReadHeads(context.Context, *ReadHeadsRequest) (*ReadHeadsResponse, error)
+	// ListRevocations returns the revocations after a number, in their order: what a gateway has to refuse besides what it
+	// knows already.
+	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
 	mustEmbedUnimplementedRelayServiceServer()
 }
 
@@ -133,6 +150,9 @@ func (UnimplementedRelayServiceServer) ReadLog(context.Context, *ReadLogRequest)
 }
 func (UnimplementedRelayServiceServer) ReadHeads(context.Context, *ReadHeadsRequest) (*ReadHeadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadHeads not implemented")
+}
+func (UnimplementedRelayServiceServer) ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRevocations not implemented")
 }
 func (UnimplementedRelayServiceServer) mustEmbedUnimplementedRelayServiceServer() {}
 func (UnimplementedRelayServiceServer) testEmbeddedByValue()                      {}
@@ -216,6 +236,24 @@ func _RelayService_ReadHeads_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RelayService_ListRevocations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRevocationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RelayServiceServer).ListRevocations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RelayService_ListRevocations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RelayServiceServer).ListRevocations(ctx, req.(*ListRevocationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RelayService_ServiceDesc is the grpc.ServiceDesc for RelayService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -234,6 +272,10 @@ var RelayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReadHeads",
 			Handler:    _RelayService_ReadHeads_Handler,
+		},
+		{
+			MethodName: "ListRevocations",
+			Handler:    _RelayService_ListRevocations_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
