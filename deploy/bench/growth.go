@@ -26,7 +26,9 @@ func Growth(names ...string) ([]Row, error) {
 	}
 	for _, n := range []int{1_000, 5_000, 15_000, 45_000} {
 		g.add(fmt.Sprintf("connections-%d", n), "idle", Size{Gateways: max(1, n/15_000), Replicas: 1},
-			func(s *scenario.Scenario) { s.Connections = n },
+			func(s *scenario.Scenario) {
+				s.About, s.Connections = fmt.Sprintf("%d idle connections, each with a room of two and the user's own queues", n), n
+			},
 			atMost("RSS of gateways per connection", "KiB", 0, rss("gateway")),
 			atMost("server CPU per connection", "µs", 0, connectCPU), atLeast("connections", "/s", 0, connectRate))
 	}
