@@ -34,7 +34,7 @@ func TestPresenceFollowsTheModel(t *testing.T) {
 		m.rt, m.fatalf = rt, rt.Fatalf
 		m.order = func() []int { return rapid.Permutation([]int{0, 1, 2}).Draw(rt, "order") }
 		defer m.end()
-		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 50).Draw(rt, "steps") {
 			m.step()
 		}
 		m.settle()

@@ -7,7 +7,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// What is too rare for chance to find it often, step by step against the same model, in every order in which gateways
+// What is too rare for chance to find it often, step by step against the same model, in some orders in which gateways
 // may have their beats.
 var scenarios = []struct {
 	name string
@@ -152,7 +152,7 @@ func TestScenarios(t *testing.T) {
 			t.Parallel()
 			s := miniredis.RunT(t)
 			rdb := dial(t, s.Addr())
-			for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+			for _, order := range [][]int{{0, 1, 2}, {1, 2, 0}, {2, 1, 0}} {
 				s.FlushAll()
 				m := newMachine(t, s, rdb)
 				m.order = func() []int { return order }

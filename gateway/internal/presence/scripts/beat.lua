@@ -14,24 +14,28 @@ redis.call('SET', PULSE, gateway, 'PX', ARGV[4])
 redis.call('PEXPIRE', GATEWAYS, LIFE)
 redis.call('PEXPIRE', DEAD, LIFE)
 
-local again, renewed = redis.call('SMEMBERS', NEWS .. gateway), {}
+local again, rooms = redis.call('SMEMBERS', NEWS .. gateway), {}
 redis.call('DEL', NEWS .. gateway)
 for arg = 5, #ARGV, 2 do
   local user = ARGV[arg]
-  if redis.call('PEXPIRE', STATUS .. user, LIFE) + redis.call('PEXPIRE', RECORD .. user, LIFE) < 2 then
+  local whole = redis.call('PEXPIRE', STATUS .. user, LIFE) + redis.call('HEXISTS', RECORD .. user, gateway)
+  redis.call('PEXPIRE', RECORD .. user, LIFE)
+  redis.call('SADD', ONLINE, user)
+  local wanted = 2
+  for room in string.gmatch(ARGV[arg + 1], '%d+') do
+    redis.call('SADD', ROOM_USERS .. room, user)
+    rooms[ROOM_USERS .. room] = true
+    wanted = 3
+  end
+  if wanted == 3 then
+    whole = whole + redis.call('PEXPIRE', USER_ROOMS .. user, LIFE)
+  end
+  if whole < wanted then
     again[#again + 1] = user
   end
-  local seen = redis.call('GET', SEEN .. user)
-  if seen then
-    redis.call('SET', SEEN .. user, string.format('%.0f%s', now, string.match(seen, ' .*')), 'PX', SEEN_LIFE)
-  end
-  for room in string.gmatch(ARGV[arg + 1], '%d+') do
-    renewed[USER_ROOMS .. user] = true
-    renewed[ROOM_USERS .. room] = true
-  end
 end
-for key in pairs(renewed) do
-  redis.call('PEXPIRE', key, LIFE)
+for room in pairs(rooms) do
+  redis.call('PEXPIRE', room, LIFE)
 end
 
 local function leases(set)
