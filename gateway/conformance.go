@@ -73,7 +73,7 @@ func (c *Conformance) routes(ctx context.Context, logger *slog.Logger) http.Hand
 		Origins: []string{"*"}, Verify: broker.Verify, Context: ctx, Logger: logger,
 		MaxMessage: 2 * conformanceBody,
 		Serve: c.counted(func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
-			sessions.Serve(ctx, conn, h.Principal)
+			sessions.Serve(ctx, conn, h.Principal, nil)
 		}),
 	}
 	echo := sockets

@@ -69,5 +69,11 @@ func (g *Gateway) serve(ctx context.Context, conn *ws.Conn, h ws.Handshake) {
 		return
 	}
 	defer g.crowd.leave()
-	g.sessions.Serve(ctx, conn, h.Principal)
+	closed, refused := g.limits.Open(h.RemoteAddr)
+	if refused != nil {
+		_ = conn.Close(transport.CloseTryLater, refused.Message)
+		return
+	}
+	defer closed()
+	g.sessions.Serve(ctx, conn, h.Principal, g.enter(h.RemoteAddr))
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/edge"
 	"github.com/fliliy/chat/gateway/internal/fanin"
 	"github.com/fliliy/chat/gateway/internal/hub"
+	"github.com/fliliy/chat/gateway/internal/limit"
 	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/presence"
 	"github.com/fliliy/chat/gateway/internal/relay"
@@ -64,6 +65,7 @@ type Gateway struct {
 	jwks    *auth.JWKS // nil: there is none
 
 	sessions *session.Factory
+	limits   *limit.Limits
 	crowd    *crowd
 	dismiss  context.CancelFunc // tells all sessions to go
 	draining sync.Once
@@ -146,6 +148,10 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 		Logger:   g.logger,
 	})
 
+	g.limits = limit.New(limitConfig(g.cfg.Limits, g.cfg.Rates), limit.Options{
+		Redis: g.redis, Metrics: counts, Logger: g.logger,
+	})
+
 	limits := session.DefaultConfig()
 	limits.Server = "fliliy-chat/" + strings.TrimPrefix(Version(), "v")
 	limits.HeartBeat = session.HeartBeat{Send: g.cfg.Limits.HeartBeat, Receive: g.cfg.Limits.HeartBeat}
@@ -170,14 +176,17 @@ func (g *Gateway) openDoor(o *options, verifier *auth.Verifier, scrape http.Hand
 		Logger:  g.logger,
 	})
 	api := http.NewServeMux()
-	api.Handle("/api/v1/", rest.Handler(g.chatsvc, verifier, rest.WithLogger(g.logger)))
+	api.Handle("/api/v1/", rest.Handler(g.chatsvc, limitedUsers{verifier, g.limits}, rest.WithLogger(g.logger)))
 	for pattern, handler := range o.routes {
 		api.Handle(pattern, handler)
 	}
 	door := edge.New(edge.Options{
 		Addr: g.cfg.Addr, AddrSetting: config.Prefix + "ADDR",
 		AdminAddr: g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
-		WS: g.whileOpen(sockets), REST: api, Web: web.Handler(), Metrics: scrape,
+		WS:             g.whileOpen(g.limitOpening(g.limitGuesses(sockets))),
+		REST:           g.limitRequests(g.limitGuesses(api)),
+		TrustedProxies: g.cfg.TrustedProxies, SocketBuffer: g.cfg.Limits.SocketBuffer,
+		Web: web.Handler(), Metrics: scrape,
 		Checks: g.checks(), SoftChecks: g.softChecks(), Logger: g.logger,
 		Drain: g.Drain, Sessions: g.crowd.size,
 	})
@@ -256,6 +265,7 @@ func (g *Gateway) parts() map[string]func(context.Context) error {
 		"fan-in":   func(ctx context.Context) error { return g.fanin.Run(ctx, g.hub) },
 		"hub":      func(ctx context.Context) error { g.hub.Run(ctx); return nil },
 		"presence": g.presence.Run,
+		"limits":   g.limits.Run,
 	}
 	if g.jwks != nil {
 		parts["JWKS"] = g.jwks.Run

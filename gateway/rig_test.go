@@ -181,6 +181,7 @@ func newRig(t *testing.T) *rig {
 	r.cfg.Addr, r.cfg.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
 	r.cfg.ChatsvcTarget, r.cfg.RedisURL = listener.Addr().String(), "redis://"+r.redis.Addr()
 	r.cfg.NATS.URL, r.cfg.JWT.Secret = r.nats.ClientURL(), secret
+	r.cfg.Rates.Off = true
 	r.cfg.Limits.DrainGrace, r.cfg.Limits.DrainTime = 0, 2*time.Second
 	return r
 }

@@ -123,6 +123,7 @@ func (s *Stack) startGateway(ctx context.Context, options *Options, i int) error
 	cfg.ChatsvcTarget, cfg.RedisURL = s.Chatsvc.Addr(), s.RedisURL
 	cfg.NATS.URL, cfg.JWT.Secret = s.NATSURL, s.secret
 	cfg.Limits.DrainGrace, cfg.Limits.DrainTime = 0, time.Second // there is no other node for clients to be spread over
+	cfg.Rates.Off, cfg.Limits.ConnectionsPerAddress = true, 0    // all clients are on this machine
 	name := fmt.Sprintf("gateway-%d", i+1)
 	gw, err := gateway.New(cfg,
 		gateway.WithLogger(options.Logger.With("service", name)),

@@ -189,6 +189,7 @@ func (c *cluster) addGateway(i int) error {
 			"FLILIY_GATEWAY_CHATSVC_TARGET=" + c.names.Target(chatsvcName(i), grpcPort), "FLILIY_GATEWAY_NATS_URL=nats://" + g.toNATS.Addr(),
 			"FLILIY_GATEWAY_REDIS_URL=redis://" + g.toRedis.Addr(), "FLILIY_GATEWAY_JWT_SECRET=" + c.secret,
 			"FLILIY_GATEWAY_LIMIT_DRAIN_TIME=" + drainTime.String(), "FLILIY_GATEWAY_LOG_FORMAT=text",
+			"FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0",
 		})
 	c.gateways = append(c.gateways, g)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"reflect"
 	"time"
@@ -36,9 +37,14 @@ type Config struct {
 	// Origins are the web origins that may connect, such as https://shop.example; empty: the same origin only.
 	Origins []string `env:"ORIGINS"`
 
+	// TrustedProxies are the networks (10.0.0.0/8) of proxies whose X-Forwarded-For says where clients are; none: every
+	// connection is its client's own.
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`
+
 	NATS   NATS   `envPrefix:"NATS_"`
 	JWT    JWT    `envPrefix:"JWT_"`
 	Limits Limits `envPrefix:"LIMIT_"`
+	Rates  Rates  `envPrefix:"RATE_"`
 	Log    Log    `envPrefix:"LOG_"`
 }
 
@@ -74,6 +80,14 @@ type Limits struct {
 	DrainTime      time.Duration `env:"DRAIN_TIME"`       // within which a leaving gateway closes its sessions, one by one
 	DrainGrace     time.Duration `env:"DRAIN_GRACE"`      // before that, for load balancers to see that it is not ready
 	RecentBytes    int           `env:"RECENT_BYTES"`     // of the newest events, kept for clients that come back
+
+	// At the same time, on one gateway; 0: any number.
+	Connections           int `env:"CONNECTIONS"`
+	ConnectionsPerUser    int `env:"CONNECTIONS_PER_USER"`
+	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS"`
+	// SocketBuffer is how many bytes the kernel holds for a client that does not read; 0: as the system does, which
+	// may be megabytes. The kernel doubles the number for its own book-keeping.
+	SocketBuffer int `env:"SOCKET_BUFFER"`
 }
 
 // Log is what is logged, to standard error.
@@ -98,8 +112,10 @@ func Default() Config {
 			BodyBytes: 64 << 10, SendQueueBytes: 512 << 10, Subscriptions: 128,
 			HeartBeat: 10 * time.Second, DrainTime: 10 * time.Second, DrainGrace: 2 * time.Second,
 			RecentBytes: 64 << 20,
+			Connections: 18_000, ConnectionsPerUser: 50, ConnectionsPerAddress: 2_000, SocketBuffer: 128 << 10,
 		},
-		Log: Log{Format: "json"},
+		Rates: DefaultRates(),
+		Log:   Log{Format: "json"},
 	}
 }
 

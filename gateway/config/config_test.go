@@ -3,6 +3,7 @@ package config_test
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,9 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 		"FLILIY_GATEWAY_LIMIT_HEART_BEAT":   "20s",
 		"FLILIY_GATEWAY_LIMIT_DRAIN_GRACE":  "0s",
 		"FLILIY_GATEWAY_LIMIT_RECENT_BYTES": "1048576",
+		"FLILIY_GATEWAY_RATE_SESSION_SEND":  "0.5/10",
+		"FLILIY_GATEWAY_RATE_STRIKES":       "0",
+		"FLILIY_GATEWAY_TRUSTED_PROXIES":    "10.0.0.0/8,::1/128",
 		"FLILIY_GATEWAY_PRESENCE_DEBOUNCE":  "0s",
 	})
 	if err != nil {
@@ -55,7 +59,9 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 	want.Log.Level, want.Limits.HeartBeat = slog.LevelWarn, 20*time.Second
 	want.Limits.DrainGrace, want.Limits.RecentBytes = 0, 1<<20
 	want.PresenceDebounce = 0
-	if diff := cmp.Diff(want, cfg); diff != "" {
+	want.Rates.SessionSend, want.Rates.Strikes = config.Rate{PerSecond: 0.5, Burst: 10}, config.Rate{}
+	want.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("LoadFrom (-want +got):\n%s", diff)
 	}
 }
@@ -64,8 +70,9 @@ func TestLoadNamesWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	_, err := config.LoadFrom(map[string]string{
 		"FLILIY_GATEWAY_LIMIT_BODY_BYTES": "many", "FLILIY_GATEWAY_LOG_LEVEL": "loud",
+		"FLILIY_GATEWAY_RATE_USER_SEND": "many",
 	})
-	for _, variable := range []string{"LIMIT_BODY_BYTES", "LOG_LEVEL", "JWT_SECRET"} {
+	for _, variable := range []string{"LIMIT_BODY_BYTES", "LOG_LEVEL", "JWT_SECRET", "RATE_USER_SEND"} {
 		if err == nil || !strings.Contains(err.Error(), "FLILIY_GATEWAY_"+variable) {
 			t.Errorf("LoadFrom = %v, want an error that names %s", err, variable)
 		}
@@ -86,7 +93,12 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		PublicKeys: []string{"/nowhere.pem"}, JWKSURL: "http://login.example/keys",
 	}
 	cfg.Origins = []string{"*", "https://a.example/", "shop.example"}
-	cfg.Limits = config.Limits{BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1}
+	cfg.Limits = config.Limits{
+		BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1,
+		Connections: -1, ConnectionsPerUser: -1, ConnectionsPerAddress: -1, SocketBuffer: 1,
+	}
+	cfg.Rates.SessionSend = config.Rate{PerSecond: -1, Burst: 1}
+	cfg.Rates.BadTokens = config.Rate{PerSecond: 1}
 	cfg.Log.Format = "xml"
 	err := cfg.Validate()
 	if err == nil {
@@ -97,6 +109,8 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		"JWT_PREVIOUS_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_USER_CLAIM", "JWT_LEEWAY",
 		"ORIGINS", "LIMIT_BODY_BYTES", "LIMIT_SEND_QUEUE_BYTES", "LIMIT_SUBSCRIPTIONS", "LIMIT_HEART_BEAT",
 		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",
+		"LIMIT_CONNECTIONS", "LIMIT_CONNECTIONS_PER_USER", "LIMIT_CONNECTIONS_PER_ADDRESS", "LIMIT_SOCKET_BUFFER",
+		"RATE_SESSION_SEND", "RATE_BAD_TOKENS",
 	} {
 		if !strings.Contains(err.Error(), "FLILIY_GATEWAY_"+variable+":") {
 			t.Errorf("the error does not name %s:\n%v", variable, err)

@@ -47,6 +47,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	c.Limits.validate(fault)
+	c.Rates.validate(fault)
 	if c.Log.Format != "json" && c.Log.Format != "text" {
 		fault("LOG_FORMAT", "%q is neither json nor text", c.Log.Format)
 	}
@@ -64,6 +65,12 @@ func (l *Limits) validate(fault func(variable, format string, args ...any)) {
 	between("LIMIT_SUBSCRIPTIONS", l.Subscriptions, 1, 10_000)
 	if l.HeartBeat != 0 && (l.HeartBeat < time.Second || l.HeartBeat > 10*time.Minute) {
 		fault("LIMIT_HEART_BEAT", "%v is neither 0 nor between 1s and 10m", l.HeartBeat)
+	}
+	between("LIMIT_CONNECTIONS", l.Connections, 0, 1_000_000)
+	between("LIMIT_CONNECTIONS_PER_USER", l.ConnectionsPerUser, 0, 1_000_000)
+	between("LIMIT_CONNECTIONS_PER_ADDRESS", l.ConnectionsPerAddress, 0, 1_000_000)
+	if l.SocketBuffer != 0 {
+		between("LIMIT_SOCKET_BUFFER", l.SocketBuffer, 4<<10, 16<<20)
 	}
 	between("LIMIT_RECENT_BYTES", l.RecentBytes, 1<<20, 16<<30)
 	if l.DrainGrace < 0 || l.DrainGrace > time.Minute {

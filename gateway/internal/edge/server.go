@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,6 +37,12 @@ type Options struct {
 	REST    http.Handler // /api/v1/
 	Web     http.Handler // all other paths
 	Metrics http.Handler // /metrics of the admin server
+
+	// TrustedProxies are networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// SocketBuffer is how many bytes the kernel keeps for a client that does not read, before it doubles them for its
+	// book-keeping; 0: as many as the system likes, which may be megabytes.
+	SocketBuffer int
 
 	Checks     []Check // what this gateway cannot serve without: readiness is false while one fails
 	SoftChecks []Check // what it can serve without, if worse: shown by /readyz of the admin server, no more
@@ -68,7 +75,7 @@ func New(opts Options) *Server {
 		opts.AdminAddrSetting = "FLILIY_GATEWAY_ADMIN_ADDR"
 	}
 	s := &Server{opts: opts}
-	s.public = s.server(s.publicRoutes(), writeTimeout)
+	s.public = s.server(fromProxies(opts.TrustedProxies, s.publicRoutes()), writeTimeout)
 	if opts.AdminAddr != "" {
 		s.admin = s.server(s.adminRoutes(), profileTimeout)
 	}
@@ -100,7 +107,7 @@ func (s *Server) Listen(ctx context.Context) error {
 			return errors.Join(err, listener.Close())
 		}
 	}
-	s.publicListener = listener
+	s.publicListener = bounded(listener, s.opts.SocketBuffer)
 	return nil
 }
 
@@ -115,6 +122,28 @@ func listen(ctx context.Context, addr, setting string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w: choose another address with %s", addr, err, setting)
 	}
 	return listener, nil
+}
+
+// boundedListener bounds what the kernel keeps for each connection.
+type boundedListener struct {
+	net.Listener
+	buffer int
+}
+
+func bounded(listener net.Listener, buffer int) net.Listener {
+	if buffer <= 0 {
+		return listener
+	}
+	return boundedListener{listener, buffer}
+}
+
+// Accept implements net.Listener.
+func (l boundedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(l.buffer) // without it a slow client costs more, no more than that
+	}
+	return conn, err
 }
 
 // Addr is where clients connect, with the real port, once Listen has returned.

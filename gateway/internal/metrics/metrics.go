@@ -43,6 +43,13 @@ var stateKinds = []string{"TYPING", "READ", "DELIVERED", "USER_STATUS"}
 // The label values of PresenceChanges: what a user can be.
 var presenceStatuses = []string{"online", "away", "busy", "offline"}
 
+// The label values of Limited: whose limit, of what (package limit).
+var limitReasons = []string{
+	"connections", "address_connections", "user_connections", "abuse",
+	"session_send", "session_subscribe", "user_connect", "user_send", "user_subscribe", "user_request",
+	"address_connect", "address_send", "address_subscribe", "address_request", "address_bad_token",
+}
+
 // Metrics are the gateway's metrics. All are safe for concurrent use and cost an atomic addition. Names are
 // fliliy_gateway_ and the snake case of the field, counters with _total.
 type Metrics struct {
@@ -53,6 +60,7 @@ type Metrics struct {
 	BytesOut      prometheus.Counter // bytes handed to transports
 	Refused       Family             // refusals, by code of the contract
 	SlowConsumers prometheus.Counter // sessions closed because their send queue was full
+	Limited       Family             // refusals by limits of rate or number, by whose limit of what
 	StateDropped  Family             // state events not queued for slow clients, by kind
 
 	HubHoles   prometheus.Counter // holes in a log's seq that the hub met
@@ -81,6 +89,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 		BytesOut:      r.counter("bytes_out_total", "Bytes handed to transports."),
 		Refused:       r.family("refused_total", "Refusals, by code of the contract.", "code", codes),
 		SlowConsumers: r.counter("slow_consumers_total", "Sessions closed because their send queue was full."),
+		Limited:       r.family("limited_total", "Refusals by a limit of rate or number, by reason.", "reason", limitReasons),
 		StateDropped:  r.family("state_dropped_total", "State events not sent to slow clients, by kind.", "kind", stateKinds),
 
 		HubHoles:   r.counter("hub_holes_total", "Holes in the seq of a log that the hub met."),

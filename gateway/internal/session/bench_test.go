@@ -51,7 +51,7 @@ func serve(tb testing.TB, hub *fake.Hub, mode string) (*sinkConn, func()) {
 		Hub: hub, Relay: &fake.Relay{}, Presence: &fake.Presence{}, Auth: fake.Authenticator{},
 	})
 	var done sync.WaitGroup
-	done.Go(func() { factory.Serve(context.Background(), conn, principal.Principal{User: "alice"}) })
+	done.Go(func() { factory.Serve(context.Background(), conn, principal.Principal{User: "alice"}, nil) })
 	conn.in <- []byte("CONNECT\naccept-version:1.2\nheart-beat:10000,10000\n\n\x00")
 	conn.in <- []byte("SUBSCRIBE\nid:1\nreceipt:r\nack:" + mode + "\ndestination:/topic/chat/1\n\n\x00")
 	conn.await(2)

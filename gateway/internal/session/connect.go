@@ -35,6 +35,9 @@ func (s *session) connect(f *stomp.Frame) error {
 	if err != nil {
 		return err
 	}
+	if err := s.letIn(who.User); err != nil {
+		return err
+	}
 	s.welcome(who, offer)
 	return nil
 }

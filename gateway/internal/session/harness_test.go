@@ -36,7 +36,8 @@ type client struct {
 	drain   context.CancelFunc
 	done    chan struct{}
 
-	settled int  // submissions answered so far
+	settled int // submissions answered so far
+	enter   session.Enter
 	stalled bool // the client takes no bytes
 }
 
@@ -61,7 +62,7 @@ func run(t *testing.T, setup, test func(c *client)) {
 		})
 		go func() {
 			defer close(c.done)
-			factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires})
+			factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.enter)
 		}()
 		test(c)
 		c.conn.HangUp(transport.CloseNormal)

@@ -60,3 +60,17 @@ type Presence interface {
 	Leave(session, user string, room int64)
 	SetStatus(session, user, status string)
 }
+
+// Enter lets a user's session in, once its CONNECT has proved who it is, or says why not.
+type Enter func(user string) (Allowance, *event.Error)
+
+// Allowance is how often a session may send and subscribe. The reader of the session is its only caller.
+type Allowance interface {
+	// Send and Subscribe take one, or say why not and when to try again.
+	Send() *event.Error
+	Subscribe() *event.Error
+	// Abusive notes that something was refused, and says whether the session goes on and on.
+	Abusive() bool
+	// Leave is called once, last.
+	Leave()
+}

@@ -36,6 +36,10 @@ func (s *session) send(f *stomp.Frame) error {
 		s.answer(req, invalid("%v", refused))
 		return nil
 	}
+	if cause, err := s.maySend(); cause != nil || err != nil {
+		req.body = f.Body
+		return s.refuseOrEnd(req, cause, err)
+	}
 	switch target.Kind {
 	case destination.UserStatus:
 		s.answer(req, s.setStatus(f.Body))

@@ -62,8 +62,10 @@ func New(cfg Config, deps Deps) *Factory {
 // the CONNECT frame is to tell. When ctx ends, the session drains: it tells the client with a DRAIN
 // event and goes on, and at a random moment within Config.DrainSpread it takes no more frames, tells the outcomes of
 // those it has, and closes with 1012.
-func (f *Factory) Serve(ctx context.Context, conn Conn, who principal.Principal) {
+// enter is asked when CONNECT has told the user; nil: there are no limits.
+func (f *Factory) Serve(ctx context.Context, conn Conn, who principal.Principal, enter Enter) {
 	s := newSession(ctx, f, conn)
+	s.reader.enter = enter
 	s.user, s.issued, s.clock.expires = who.User, who.Issued, who.Expires
 	s.start()
 	stop := context.AfterFunc(ctx, s.drain)
@@ -100,6 +102,8 @@ type readerState struct {
 	received     int // bytes before the end of CONNECT
 	subscribed   int // subscriptions ever opened: the number of the last one
 	transactions []*transaction
+	enter        Enter     // nil: no limits
+	allowance    Allowance // nil before CONNECT, and without limits
 }
 
 // shared is what mu guards besides.
@@ -299,6 +303,9 @@ func (s *session) leave() {
 	}
 	if s.reader.state != stranger {
 		s.deps.Presence.Disconnect(s.id, s.user)
+	}
+	if s.reader.allowance != nil {
+		s.reader.allowance.Leave()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

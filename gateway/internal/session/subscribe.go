@@ -32,6 +32,9 @@ func (s *session) subscribe(f *stomp.Frame) error {
 	if err != nil {
 		return err
 	}
+	if cause, err := s.maySubscribe(); cause != nil || err != nil {
+		return s.refuseOrEnd(req, cause, err)
+	}
 	lastSeq, cause := parseLastSeq(f.Header)
 	target, refused := s.deps.Destinations.ParseSubscribe(sub.destination)
 	switch {

@@ -78,11 +78,14 @@ func (s *session) sendWithin(f *stomp.Frame) error {
 	if refused == nil && verbs[target.Kind] == 0 {
 		refused = fmt.Errorf("%s does not take part in transactions; send it without one", req.destination)
 	}
+	cause, err := s.maySend()
 	if refused != nil {
+		cause = invalid("%v", refused)
+	}
+	if cause != nil || err != nil {
 		tx.refused, tx.actions = true, nil
 		req.body = f.Body
-		s.answer(req, invalid("%v", refused))
-		return nil
+		return s.refuseOrEnd(req, cause, err)
 	}
 	if !tx.refused {
 		tx.actions = append(tx.actions, newAction(f, target))

@@ -1,0 +1,194 @@
+package limit
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// party is a user or an address.
+type party struct {
+	name  string
+	owner *parties
+	held  int // by sessions and calls under way; the shard's lock guards it
+
+	mu      sync.Mutex // under it at most an address's is taken, and the owner's
+	buckets [kinds]bucket
+	inside  int // connections or sessions
+	shared  shared
+}
+
+// shared is what a user has spent here and elsewhere. mu guards it.
+type shared struct {
+	listed bool             // in parties.spent
+	spent  [kinds]int64     // here, and not told yet
+	wanted [kinds]bool      // what was spent elsewhere matters: something was spent here, or refused
+	seen   [kinds]int64     // the counter as it was told last
+	synced [kinds]time.Time // when that was
+}
+
+// parties are all users, or all addresses, that a limit remembers something about.
+type parties struct {
+	rates  Rates
+	seed   maphash.Seed
+	shards [64]struct {
+		sync.Mutex
+		known map[string]*party
+	}
+
+	mu    sync.Mutex
+	spent []*party // have spent since the last synchronisation, each once
+}
+
+func newParties(rates Rates) *parties {
+	all := &parties{rates: rates, seed: maphash.MakeSeed()}
+	for i := range all.shards {
+		all.shards[i].known = map[string]*party{}
+	}
+	return all
+}
+
+// hold returns the party of a name, and keeps it from being forgotten until drop; nil for "".
+func (all *parties) hold(name string) *party {
+	if name == "" {
+		return nil
+	}
+	shard := &all.shards[maphash.String(all.seed, name)%uint64(len(all.shards))]
+	shard.Lock()
+	defer shard.Unlock()
+	p := shard.known[name]
+	if p == nil {
+		p = &party{name: name, owner: all}
+		shard.known[name] = p
+	}
+	p.held++
+	return p
+}
+
+func (all *parties) drop(p *party) {
+	if p == nil {
+		return
+	}
+	shard := &all.shards[maphash.String(all.seed, p.name)%uint64(len(all.shards))]
+	shard.Lock()
+	p.held--
+	shard.Unlock()
+}
+
+// forget lets go of all that nobody holds and whose buckets are full again.
+func (all *parties) forget(now time.Time) {
+	for i := range all.shards {
+		shard := &all.shards[i]
+		shard.Lock()
+		for name, p := range shard.known {
+			if p.held == 0 && p.isIdle(now) {
+				delete(shard.known, name)
+			}
+		}
+		shard.Unlock()
+	}
+}
+
+func (p *party) isIdle(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inside > 0 || p.shared.listed {
+		return false
+	}
+	for kind := range p.buckets {
+		if !p.buckets[kind].isFull(p.owner.rates[kind], now) {
+			return false
+		}
+	}
+	return true
+}
+
+// wait tells how long until one of a kind may be taken; 0: now.
+func (p *party) wait(kind Kind, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waitLocked(kind, now)
+}
+
+// waitLocked is wait for those who hold mu.
+func (p *party) waitLocked(kind Kind, now time.Time) time.Duration {
+	wait := p.buckets[kind].wait(p.owner.rates[kind], now)
+	if wait > 0 {
+		p.list(kind)
+	}
+	return wait
+}
+
+// take takes one, or tells how long that has to wait.
+func (p *party) take(kind Kind, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wait := p.waitLocked(kind, now)
+	if wait == 0 {
+		p.spend(kind, now)
+	}
+	return wait
+}
+
+// spend takes one. Call it under mu.
+func (p *party) spend(kind Kind, now time.Time) {
+	rate := p.owner.rates[kind]
+	if rate.PerSecond <= 0 {
+		return
+	}
+	p.buckets[kind].spend(rate, 1, now)
+	p.shared.spent[kind]++
+	p.list(kind)
+}
+
+// list sees to it that a kind is synchronised. Call it under mu.
+func (p *party) list(kind Kind) {
+	p.shared.wanted[kind] = true
+	if !p.shared.listed {
+		p.shared.listed = true
+		p.owner.mu.Lock()
+		p.owner.spent = append(p.owner.spent, p)
+		p.owner.mu.Unlock()
+	}
+}
+
+// enter counts one more inside, unless there are as many as may be (0: any number).
+func (p *party) enter(most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if most > 0 && p.inside >= most {
+		return false
+	}
+	p.inside++
+	return true
+}
+
+func (p *party) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inside--
+}
+
+func (p *party) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inside
+}
+
+// takeSpent returns those that have spent since the last call. Each has to be told by unlist.
+func (all *parties) takeSpent() []*party {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	spent := all.spent
+	all.spent = nil
+	return spent
+}
+
+// unlist returns what a party has spent since the last call, and of which kinds it wants to know what others have.
+func (p *party) unlist() (spent [kinds]int64, wanted [kinds]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	spent, wanted = p.shared.spent, p.shared.wanted
+	p.shared.spent, p.shared.wanted, p.shared.listed = [kinds]int64{}, [kinds]bool{}, false
+	return spent, wanted
+}

@@ -1,0 +1,50 @@
+package session
+
+import "github.com/fliliy/chat/gateway/internal/event"
+
+// letIn asks whether one more session of the user may be; nil when it may, or nobody limits sessions.
+func (s *session) letIn(user string) error {
+	if s.reader.enter == nil {
+		return nil
+	}
+	allowance, refused := s.reader.enter(user)
+	if refused != nil {
+		return refusal(refused, "")
+	}
+	s.reader.allowance = allowance
+	return nil
+}
+
+// allowed judges the answer of the session's allowance: a refusal is of one message, unless there is no end of them.
+func (s *session) allowed(refused *event.Error) (*event.Error, error) {
+	if refused != nil && s.reader.allowance.Abusive() {
+		return nil, refusal(&event.Error{
+			Code: event.RateLimited, Message: "too much was sent that had been refused: connect again, and slow down",
+		}, "")
+	}
+	return refused, nil
+}
+
+// maySend takes a SEND of the allowance. The error is the session's end.
+func (s *session) maySend() (*event.Error, error) {
+	if s.reader.allowance == nil {
+		return nil, nil
+	}
+	return s.allowed(s.reader.allowance.Send())
+}
+
+// maySubscribe is maySend for a SUBSCRIBE.
+func (s *session) maySubscribe() (*event.Error, error) {
+	if s.reader.allowance == nil {
+		return nil, nil
+	}
+	return s.allowed(s.reader.allowance.Subscribe())
+}
+
+// refuseOrEnd refuses one message, or returns the error that ends the session.
+func (s *session) refuseOrEnd(req request, cause *event.Error, err error) error {
+	if err == nil {
+		s.answer(req, cause)
+	}
+	return err
+}

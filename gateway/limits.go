@@ -1,0 +1,138 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fliliy/chat/gateway/config"
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/limit"
+	"github.com/fliliy/chat/gateway/internal/principal"
+	"github.com/fliliy/chat/gateway/internal/rest"
+	"github.com/fliliy/chat/gateway/internal/session"
+)
+
+// limitConfig says in the words of package limit what the configuration allows.
+func limitConfig(counts config.Limits, rates config.Rates) limit.Config {
+	cfg := limit.Config{
+		Connections:           counts.Connections,
+		ConnectionsPerUser:    counts.ConnectionsPerUser,
+		ConnectionsPerAddress: counts.ConnectionsPerAddress,
+	}
+	if rates.Off {
+		return cfg
+	}
+	cfg.Strikes = limit.Rate(rates.Strikes)
+	cfg.Session = limit.Rates{limit.Send: limit.Rate(rates.SessionSend), limit.Subscribe: limit.Rate(rates.SessionSubscribe)}
+	cfg.User = limit.Rates{
+		limit.Connect: limit.Rate(rates.UserConnect), limit.Send: limit.Rate(rates.UserSend),
+		limit.Subscribe: limit.Rate(rates.UserSubscribe), limit.Request: limit.Rate(rates.UserRequest),
+	}
+	cfg.Address = limit.Rates{
+		limit.Connect: limit.Rate(rates.AddressConnect), limit.Send: limit.Rate(rates.AddressSend),
+		limit.Subscribe: limit.Rate(rates.AddressSubscribe), limit.Request: limit.Rate(rates.AddressRequest),
+		limit.BadToken: limit.Rate(rates.BadTokens),
+	}
+	return cfg
+}
+
+// enter lets sessions of an address in.
+func (g *Gateway) enter(remote string) session.Enter {
+	return func(user string) (session.Allowance, *event.Error) {
+		allowance, refused := g.limits.Enter(user, remote)
+		if refused != nil {
+			return nil, refused
+		}
+		return allowance, nil
+	}
+}
+
+// limitOpening limits requests that open a connection, before they do.
+func (g *Gateway) limitOpening(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := g.limits.Admit(r.RemoteAddr); refused != nil {
+			refuseRequest(w, refused)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitRequests limits REST requests by address; limitedUsers does so by user.
+func (g *Gateway) limitRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := g.limits.Request("", r.RemoteAddr); refused != nil {
+			refuseRequest(w, refused)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitGuesses refuses an address that has shown too many bad tokens, before it can show another.
+func (g *Gateway) limitGuesses(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := g.limits.Guesses(r.RemoteAddr); refused != nil {
+			refuseRequest(w, refused)
+			return
+		}
+		next.ServeHTTP(&guessWatch{ResponseWriter: w, remote: r.RemoteAddr, guessed: g.limits.Guessed}, r)
+	})
+}
+
+// guessWatch notes answers that refuse a token.
+type guessWatch struct {
+	http.ResponseWriter
+	remote  string
+	guessed func(remote string)
+}
+
+func (w *guessWatch) WriteHeader(status int) {
+	if status == http.StatusUnauthorized {
+		w.guessed(w.remote)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController find what the writer can do besides, such as to hand the connection over.
+func (w *guessWatch) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// limitedUsers verifies tokens of REST requests, within the rate of their users.
+type limitedUsers struct {
+	rest.Authenticator
+	limits *limit.Limits
+}
+
+// Verify implements rest.Authenticator.
+func (a limitedUsers) Verify(ctx context.Context, token string) (principal.Principal, error) {
+	who, err := a.Authenticator.Verify(ctx, token)
+	if err != nil {
+		return who, err
+	}
+	if refused := a.limits.Request(who.User, ""); refused != nil {
+		return principal.Principal{}, refused
+	}
+	return who, nil
+}
+
+// refuseRequest answers 429, or 503 where the node is full, with the time after which it is worth another try.
+func refuseRequest(w http.ResponseWriter, refused *event.Error) {
+	status := http.StatusTooManyRequests
+	if refused.Code == event.Unavailable {
+		status = http.StatusServiceUnavailable
+	}
+	seconds := (refused.RetryAfter + time.Second - 1) / time.Second
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Referrer-Policy", "no-referrer") // the URL may carry a token
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Retry-After", strconv.FormatInt(int64(max(seconds, 1)), 10))
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{ // the client is gone: nobody to tell
+		"code": string(refused.Code), "message": refused.Message,
+	})
+}
