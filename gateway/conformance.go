@@ -24,10 +24,10 @@ var (
 )
 
 const (
-	conformanceBody  = 8 << 20  // a STOMP body; suites send some of 1 MiB
+	conformanceBody  = 8 << 20   // a STOMP body; suites send some of 1 MiB
 	conformanceKept  = 256 << 20 // what may wait for subscriptions and ACKs
-	conformanceQueue = 64 << 20 // what may wait for a client
-	conformanceEcho  = 32 << 20 // a message to the echo; suites send some of 16 MiB
+	conformanceQueue = 64 << 20  // what may wait for a client
+	conformanceEcho  = 32 << 20  // a message to the echo; suites send some of 16 MiB
 )
 
 // Conformance is a plain STOMP broker in memory over the gateway's own WebSocket, STOMP and session code, for public

@@ -1,15 +1,15 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
 	"github.com/go-stomp/stomp/v3/frame"
+
+	"github.com/fliliy/chat/deploy/stompwire"
 )
 
 // wire is a client that sends exactly the octets it is told to and shows every frame that comes back.
@@ -54,23 +54,11 @@ func (w *wire) send(messages ...string) {
 // next returns the next frame, or nil and the close code once the socket is closed.
 func (w *wire) next() (*frame.Frame, websocket.StatusCode) {
 	w.t.Helper()
-	for {
-		_, octets, err := w.socket.Read(w.ctx)
-		if err != nil {
-			var closed websocket.CloseError
-			if !errors.As(err, &closed) {
-				w.t.Fatalf("read: %v", err)
-			}
-			return nil, closed.Code
-		}
-		got, err := frame.NewReader(bytes.NewReader(octets)).Read()
-		if err != nil {
-			w.t.Fatalf("the gateway sent no STOMP frame: %v in %q", err, octets)
-		}
-		if got != nil { // nil is a heart-beat
-			return got, 0
-		}
+	got, code, err := stompwire.Next(w.ctx, w.socket)
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	return got, code
 }
 
 // expect returns the next frame, which has to be of this command.

@@ -67,7 +67,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	const destination = "/queue/a"
 	rapid.Check(t, func(t *rapid.T) {
-		b := conformance.New(1<<20)
+		b := conformance.New(1 << 20)
 		var sinks []*sink
 		acked := map[string]int{}
 		settle := func(s *sink, refused bool) {
@@ -189,7 +189,7 @@ func TestBroker(t *testing.T) {
 // TestUnsettledIsBounded: a client that acknowledges nothing gets as much as ids are remembered, then waits.
 func TestUnsettledIsBounded(t *testing.T) {
 	t.Parallel()
-	b := conformance.New(1<<20)
+	b := conformance.New(1 << 20)
 	s := subscribe(t, b, "/queue/a", true)
 	for range 300 {
 		submit(t, b, publish("/queue/a", "x"))

@@ -110,6 +110,7 @@ func TestBrokenFrames(t *testing.T) {
 		{"overlong slash", [][]byte{frame(fin|opText, "\xc0\xaf")}, 1007},
 		{"above U+10FFFF", [][]byte{frame(fin|opText, "\xf4\x90\x80\x80")}, 1007},
 		{"no UTF-8 in the last of many chunks", [][]byte{frame(fin|opText, strings.Repeat("a", 9000)+"\xff")}, 1007},
+		{"no UTF-8 in a fragment, and no more for now", [][]byte{frame(opText, "\xce\xba\xf4\x90")}, 1007},
 		{"no UTF-8 across fragments", [][]byte{frame(opText, "\xe4"), frame(fin|opContinue, "A")}, 1007},
 		{"too large in one frame", [][]byte{frame(fin|opText, strings.Repeat("a", 10_001))}, 1009},
 		{"too large in fragments without end", append([][]byte{frame(opBinary, "")},

@@ -24,6 +24,7 @@ type inbound struct {
 	size    int       // bytes of the message so far
 	text    bool
 	check   utf8Checker
+	bad     bool             // the message is text, and no UTF-8
 	chunk   *[chunkSize]byte // nil while waiting for a message
 	watched <-chan struct{}  // of the context that watch has registered
 }
@@ -78,7 +79,7 @@ func (c *Conn) nextPart(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, c.readFailed(err)
 	}
-	if fault := c.in.fault(p, c.opts.maxMessage); fault != nil {
+	if fault := c.in.fault(c.opts.maxMessage); fault != nil {
 		return nil, c.refuse(fault)
 	}
 	return p, nil
@@ -106,10 +107,11 @@ func (c *Conn) receive() ([]byte, error) {
 }
 
 func (in *inbound) begin(message io.Reader, text bool) {
-	in.message, in.text, in.size, in.check = message, text, 0, utf8Checker{}
+	in.message, in.text, in.size, in.check, in.bad = message, text, 0, utf8Checker{}, false
 }
 
-// next fills the chunk from the message, until it is full or the message ends.
+// next fills the chunk from the message, until it is full, the message ends, or is no UTF-8: that shows at once, although
+// more of it may be long in coming.
 func (in *inbound) next() ([]byte, error) {
 	if in.chunk == nil {
 		in.chunk = chunks.Get().(*[chunkSize]byte)
@@ -118,6 +120,10 @@ func (in *inbound) next() ([]byte, error) {
 	for n < chunkSize {
 		got, err := in.message.Read(in.chunk[n:])
 		n += got
+		if in.text && !in.check.add(in.chunk[n-got:n]) {
+			in.bad = true
+			break
+		}
 		if err == io.EOF { //nolint:errorlint // the bare one is the end of a message
 			in.message = nil
 			break
@@ -138,14 +144,14 @@ func (in *inbound) release() {
 }
 
 // fault judges the newest bytes of a message.
-func (in *inbound) fault(p []byte, limit int) *transport.ClosedError {
+func (in *inbound) fault(limit int) *transport.ClosedError {
 	if in.size > limit {
 		return &transport.ClosedError{Code: transport.CloseTooLarge, Reason: fmt.Sprintf("message above %d bytes", limit)}
 	}
 	if !in.text {
 		return nil
 	}
-	if !in.check.add(p) || in.message == nil && !in.check.complete() {
+	if in.bad || in.message == nil && !in.check.complete() {
 		return &transport.ClosedError{Code: transport.CloseInvalidUTF8, Reason: "text message is not UTF-8"}
 	}
 	return nil
