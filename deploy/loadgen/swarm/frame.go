@@ -24,6 +24,8 @@ var (
 	contentLength = []byte("\ncontent-length:")
 	receiptID     = []byte("\nreceipt-id:")
 	seqHeader     = []byte("\nseq:")
+
+	subscriptionHeader = []byte("\nsubscription:")
 )
 
 // next takes a frame off a message; ok is false where there is none: heart-beats, or what is no frame (broken).

@@ -63,6 +63,10 @@ func (s *Swarm) delivery(i int, f frame) {
 		s.refused(i, to, mark)
 		return
 	}
+	if len(s.text.queues) > 0 && ofQueue(f) {
+		s.account.second.Others++ // a live copy, from before the room was subscribed again: it comes there as well
+		return
+	}
 	if s.plan.Target.Resume != "" {
 		if text, found := value(f.head, seqHeader); found {
 			if seq, valid := decimal(text); valid {
@@ -84,6 +88,12 @@ func (s *Swarm) delivery(i int, f frame) {
 }
 
 var errorEvent = []byte(`"event":"ERROR"`)
+
+// ofQueue says whether a MESSAGE belongs to a subscription of a user's queue.
+func ofQueue(f frame) bool {
+	id, found := value(f.head, subscriptionHeader)
+	return found && len(id) > 0 && id[0] == 'q'
+}
 
 // isRefusal says whether a MESSAGE is no message but says that one was refused.
 func (s *Swarm) isRefusal(f frame) bool {
