@@ -84,6 +84,9 @@ func (w *wire) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		err := next(ctx, cmd)
 		known := !redis.HasErrorPrefix(err, "NOSCRIPT")
+		if err != nil && known {
+			w.m.unheard = 2 // the machine was too busy to answer in time
+		}
 		reaps := w.loseReap && known && cmd.Args()[1] == presence.ReapScript
 		if known && w.loseAnswer || reaps {
 			w.loseAnswer, w.loseReap, w.m.unheard = false, false, 2
