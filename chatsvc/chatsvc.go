@@ -185,6 +185,17 @@ func (s *Service) plug(store store, conn *nats.Conn, counts *metrics.Metrics) *p
 		CallTimeout:      s.cfg.RPC.CallTimeout,
 		MaxMessage:       s.cfg.RPC.MaxMessageBytes,
 		MaxConnectionAge: s.cfg.RPC.MaxConnectionAge,
+		Callers:          callersOf(s.cfg.Callers),
 	})
 	return &parts{publisher: publisher, scribe: scribe, server: server, failed: make(chan error, 4)}
+}
+
+// callersOf says what the counter needs to know of the callers; the configuration has been checked.
+func callersOf(configured []config.Caller) []rpc.Caller {
+	roles := map[string]rpc.Role{config.RoleGateway: rpc.RoleGateway, config.RoleService: rpc.RoleService}
+	callers := make([]rpc.Caller, len(configured))
+	for i, c := range configured {
+		callers[i] = rpc.Caller{Credential: c.Credential, Role: roles[c.Role]}
+	}
+	return callers
 }

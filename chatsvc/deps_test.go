@@ -60,7 +60,7 @@ var rules = map[string]struct {
 	"internal/fake":            {[]string{"internal/chat"}, "doubles stand in for the ports of chat"},
 	"internal/store/storetest": {[]string{"internal/chat", "internal/fake"}, "one suite must not know which store it tests"},
 	"pgtest":                   {nil, "a server for tests knows nothing of what is tested"},
-	"config":                   {nil, "a configuration is read by others"},
+	"config":                   {[]string{"proto/identity"}, "a configuration is read by others"},
 	"cmd/chatsvc":              {[]string{"chatsvc", "config"}, "a command is thin: only the facade plugs parts together"},
 	"chatsvc": {[]string{
 		"config", "internal/chat", "internal/commit", "internal/metrics", "internal/publish", "internal/rpc",

@@ -34,6 +34,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 	"github.com/fliliy/chat/gateway/web"
+	"github.com/fliliy/chat/proto/identity"
 )
 
 // The ports, proved here once.
@@ -98,9 +99,18 @@ func New(cfg config.Config, opts ...Option) (*Gateway, error) {
 	return g, nil
 }
 
+// credential says with every call to the chat service which caller this is; the configuration has been checked.
+func credential(configured string) []grpc.DialOption {
+	shown, err := identity.ParseCredential(configured)
+	if err != nil { // none is configured
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithPerRPCCredentials(shown)}
+}
+
 // dial makes the connections to the other services. None of them blocks: each connects, and connects again, by itself.
 func (g *Gateway) dial() (err error) {
-	if g.chatsvc, err = relay.Dial(g.cfg.ChatsvcTarget, relay.DialOptions{}); err != nil {
+	if g.chatsvc, err = relay.Dial(g.cfg.ChatsvcTarget, relay.DialOptions{Extra: credential(g.cfg.ChatsvcCredential)}); err != nil {
 		return fmt.Errorf("chatsvc at %s: %w", g.cfg.ChatsvcTarget, err)
 	}
 	if g.redis, err = presence.Dial(g.cfg.RedisURL); err != nil {

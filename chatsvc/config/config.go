@@ -27,6 +27,9 @@ type Config struct {
 	AdminAddr string `env:"ADMIN_ADDR"`
 	// DatabaseURL is postgres://user:password@host/database or sqlite:path.
 	DatabaseURL string `env:"DATABASE_URL"`
+	// Callers are the services that may call, each name:role:secret, separated by commas. Without any, everybody who
+	// reaches Addr may call, which therefore has to be a loopback address.
+	Callers []Caller `env:"CALLERS"`
 	NATS        NATS   `envPrefix:"NATS_"`
 	RPC         RPC    `envPrefix:"RPC_"`
 	Log         Log    `envPrefix:"LOG_"`

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fliliy/chat/chatsvc/config"
+	"github.com/fliliy/chat/proto/identity"
 )
 
 func TestLoadFromDefaults(t *testing.T) {
@@ -32,6 +34,7 @@ func TestLoadFromEveryVariable(t *testing.T) {
 		"FLILIY_CHATSVC_ADMIN_ADDR":             "",
 		"FLILIY_CHATSVC_DATABASE_URL":           "postgres://chat:pw@db/chat",
 		"FLILIY_CHATSVC_NATS_URL":               "nats://a:4222,nats://b:4222",
+		"FLILIY_CHATSVC_CALLERS":                "orders:service:" + strings.Repeat("s", 32),
 		"FLILIY_CHATSVC_NATS_USER":              "chatsvc",
 		"FLILIY_CHATSVC_NATS_PASSWORD":          "pw",
 		"FLILIY_CHATSVC_RPC_CALL_TIMEOUT":       "3s",
@@ -51,6 +54,7 @@ func TestLoadFromEveryVariable(t *testing.T) {
 	}
 	want := config.Config{
 		Addr:            ":7000",
+		Callers:         []config.Caller{{Credential: identity.Credential{Name: "orders", Secret: strings.Repeat("s", 32)}, Role: config.RoleService}},
 		DatabaseURL:     "postgres://chat:pw@db/chat",
 		NATS:            config.NATS{URL: "nats://a:4222,nats://b:4222", User: "chatsvc", Password: "pw"},
 		RPC:             config.RPC{CallTimeout: 3 * time.Second, MaxMessageBytes: 1 << 20, MaxConnectionAge: 30 * time.Minute},
@@ -70,6 +74,7 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 	_, err := config.LoadFrom(map[string]string{
 		"FLILIY_CHATSVC_ADDR":                   "nowhere",
 		"FLILIY_CHATSVC_ADMIN_ADDR":             "localhost:http",
+		"FLILIY_CHATSVC_CALLERS":                "gateway:gateway:topsecret",
 		"FLILIY_CHATSVC_DATABASE_URL":           "mysql://root:topsecret@db/chat",
 		"FLILIY_CHATSVC_NATS_URL":               "http://nats:4222",
 		"FLILIY_CHATSVC_NATS_USER":              "chatsvc",
@@ -88,8 +93,9 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, variable := range []string{
-		"ADDR", "ADMIN_ADDR", "DATABASE_URL", "NATS_URL", "NATS_PASSWORD", "RPC_CALL_TIMEOUT", "RPC_MAX_MESSAGE_BYTES",
-		"RPC_MAX_CONNECTION_AGE", "LOG_LEVEL", "LOG_FORMAT", "EDIT_WINDOW", "RECALL_WINDOW", "TOKEN_LIFE", "BATCH_SIZE", "SHUTDOWN_TIMEOUT",
+		"ADDR", "ADMIN_ADDR", "CALLERS", "DATABASE_URL", "NATS_URL", "NATS_PASSWORD", "RPC_CALL_TIMEOUT", "RPC_MAX_MESSAGE_BYTES",
+		"RPC_MAX_CONNECTION_AGE", "LOG_LEVEL", "LOG_FORMAT", "EDIT_WINDOW", "RECALL_WINDOW", "TOKEN_LIFE",
+		"BATCH_SIZE", "SHUTDOWN_TIMEOUT",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\nFLILIY_CHATSVC_"+variable+": ") {
 			t.Errorf("no line for %s in:\n%v", variable, err)
@@ -169,5 +175,44 @@ func TestSecretsNeverShow(t *testing.T) {
 	cfg.DatabaseURL = "sqlite:data/chat.db"
 	if got := cfg.Redacted().DatabaseURL; got != "sqlite:data/chat.db" {
 		t.Errorf("redacted sqlite URL is %q", got)
+	}
+}
+
+func TestThreat34Callers(t *testing.T) {
+	t.Parallel()
+	secret := strings.Repeat("s", 32)
+	for name, tc := range map[string]struct {
+		addr, callers string
+		want          string // part of the fault; empty: none
+	}{
+		"loopback, none":        {"127.0.0.1:9090", "", ""},
+		"IPv6 loopback, none":   {"[::1]:9090", "", ""},
+		"everywhere, none":      {":9090", "", "can be reached from other machines"},
+		"an address, none":      {"10.0.0.7:9090", "", "can be reached from other machines"},
+		"a name, none":          {"chatsvc:9090", "", "can be reached from other machines"},
+		"everywhere, two":       {":9090", "gateway:gateway:" + secret + ",orders:service:" + secret, ""},
+		"an unknown role":       {":9090", "gateway:root:" + secret, `"root" is unknown`},
+		"a short secret":        {":9090", "gateway:gateway:" + secret[1:], "too short"},
+		"no secret":             {":9090", "gateway:gateway", "not name:role:secret"},
+		"no name":               {":9090", ":gateway:" + secret, "the name"},
+		"one name for two":      {":9090", "a:gateway:" + secret + ",a:service:" + secret, "twice"},
+		"a colon in the secret": {":9090", "a:gateway:" + secret + ":x", "visible ASCII"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := config.LoadFrom(map[string]string{
+				"FLILIY_CHATSVC_DATABASE_URL": "sqlite:chat.db", "FLILIY_CHATSVC_ADDR": tc.addr, "FLILIY_CHATSVC_CALLERS": tc.callers,
+			})
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want %q in it", err, tc.want)
+			}
+			var log bytes.Buffer
+			slog.New(slog.NewJSONHandler(&log, nil)).Info("starting", "config", cfg)
+			for _, text := range []string{fmt.Sprint(err), log.String(), fmt.Sprintf("%+v", cfg.Redacted())} {
+				if strings.Contains(text, secret[1:]) {
+					t.Errorf("the secret shows: %s", text)
+				}
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,12 @@ const hidden = "xxxxx"
 func (c Config) Redacted() Config {
 	if _, ok := c.SQLitePath(); !ok {
 		c.DatabaseURL = redactURL(c.DatabaseURL)
+	}
+	if len(c.Callers) > 0 {
+		c.Callers = slices.Clone(c.Callers)
+		for i := range c.Callers {
+			c.Callers[i].Secret = hidden
+		}
 	}
 	servers := strings.Split(c.NATS.URL, ",")
 	for i, server := range servers {
@@ -55,6 +62,7 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("addr", c.Addr),
 		slog.String("adminAddr", c.AdminAddr),
+		slog.String("callers", callerNames(c.Callers)),
 		slog.String("databaseURL", c.DatabaseURL),
 		slog.String("natsURL", c.NATS.URL),
 		slog.String("natsUser", c.NATS.User),

@@ -24,6 +24,7 @@ func (c Config) Validate() error {
 		check("ADMIN_ADDR", validAddr(c.AdminAddr))
 		check("ADMIN_ADDR", differs(c.Addr, c.AdminAddr))
 	}
+	check("CALLERS", validCallers(c.Callers, c.Addr))
 	check("DATABASE_URL", validDatabase(c.DatabaseURL))
 	check("NATS_URL", validServers(c.NATS.URL))
 	check("NATS_PASSWORD", together(c.NATS))

@@ -17,7 +17,7 @@ import (
 )
 
 var secrets = []string{
-	"FLILIY_JWT_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD", "POSTGRES_PASSWORD", "REDIS_PASSWORD",
+	"CHATSVC_GATEWAY_SECRET", "FLILIY_JWT_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD", "POSTGRES_PASSWORD", "REDIS_PASSWORD",
 }
 
 // What the compose file asks for and what .env.example offers are the same; a secret has no default anywhere.
@@ -149,6 +149,9 @@ func TestServicesAcceptTheirConfiguration(t *testing.T) {
 		{"the gateway's NATS", gateway.NATS.URL, chatsvc.NATS.URL},
 		{"the gateway's Redis", gateway.RedisURL, "redis://:" + env["REDIS_PASSWORD"] + "@redis:6379"},
 		{"the public address, as HAProxy dials it", gateway.Addr, ":8080"},
+		{"the gateway's credential", "gateway:" + env["CHATSVC_GATEWAY_SECRET"], gateway.ChatsvcCredential},
+		{"the caller that chatsvc knows", chatsvc.Callers[0].Name + ":" + chatsvc.Callers[0].Secret, gateway.ChatsvcCredential},
+		{"its role", chatsvc.Callers[0].Role, chatsvcconfig.RoleGateway},
 		{"the secret of tokens", gateway.JWT.Secret, env["FLILIY_JWT_SECRET"]},
 		{"admin address of the gateway", gateway.AdminAddr, "127.0.0.1:8090"},
 		{"admin address of chatsvc", chatsvc.AdminAddr, "127.0.0.1:9091"},

@@ -29,6 +29,9 @@ type Config struct {
 	AdminAddr string `env:"ADMIN_ADDR"`
 	// ChatsvcTarget is the chat service as a gRPC target, such as dns:///chatsvc:9090.
 	ChatsvcTarget string `env:"CHATSVC_TARGET"`
+	// ChatsvcCredential is name:secret, as the chat service's CALLERS know this gateway; empty: the chat service asks
+	// for none.
+	ChatsvcCredential string `env:"CHATSVC_CREDENTIAL"`
 	// RedisURL names the Redis that holds presence: redis://[user:password@]host:port[/db].
 	RedisURL string `env:"REDIS_URL"`
 	// PresenceDebounce is how long a user still counts as online, and in her rooms, after her connection has ended; 0:

@@ -93,6 +93,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		PublicKeys: []string{"/nowhere.pem"}, JWKSURL: "http://login.example/keys",
 	}
 	cfg.Origins = []string{"*", "https://a.example/", "shop.example"}
+	cfg.ChatsvcCredential = "gateway:hunter2"
 	cfg.Limits = config.Limits{
 		BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1,
 		Connections: -1, ConnectionsPerUser: -1, ConnectionsPerAddress: -1, SocketBuffer: 1,
@@ -105,7 +106,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		t.Fatal("Validate found nothing")
 	}
 	for _, variable := range []string{
-		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "NATS_URL", "REDIS_URL", "PRESENCE_DEBOUNCE", "JWT_SECRET",
+		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "CHATSVC_CREDENTIAL", "NATS_URL", "REDIS_URL", "PRESENCE_DEBOUNCE", "JWT_SECRET",
 		"JWT_PREVIOUS_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_USER_CLAIM", "JWT_LEEWAY",
 		"ORIGINS", "LIMIT_BODY_BYTES", "LIMIT_SEND_QUEUE_BYTES", "LIMIT_SUBSCRIPTIONS", "LIMIT_HEART_BEAT",
 		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",

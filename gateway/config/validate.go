@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fliliy/chat/proto/identity"
 )
 
 // Validate says everything that is wrong, one fault a line, each by the variable that sets it; nil when nothing is. No
@@ -28,6 +30,11 @@ func (c *Config) Validate() error {
 	}
 	if c.ChatsvcTarget == "" {
 		fault("CHATSVC_TARGET", "is empty; give a gRPC target such as dns:///chatsvc:9090")
+	}
+	if c.ChatsvcCredential != "" {
+		if _, err := identity.ParseCredential(c.ChatsvcCredential); err != nil {
+			fault("CHATSVC_CREDENTIAL", "%w", err)
+		}
 	}
 	for _, one := range strings.Split(c.NATS.URL, ",") {
 		if !hasScheme(one, "nats", "tls", "ws", "wss") {

@@ -28,7 +28,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("FLILIY_CHATSVC_DATABASE_URL", tc.database)
-			t.Setenv("FLILIY_CHATSVC_ADDR", ":1")
+			t.Setenv("FLILIY_CHATSVC_ADDR", "localhost:1")
 			t.Setenv("FLILIY_CHATSVC_ADMIN_ADDR", "")
 			t.Setenv("FLILIY_CHATSVC_LOG_LEVEL", "error")
 			if strings.HasPrefix(name, "serve") {

@@ -61,6 +61,7 @@ type Options struct {
 	MaxConnectionAge time.Duration
 	Window           int // commands under way per relay stream
 	WindowBytes      int // their size; one that is larger has the stream for itself
+	Callers          []Caller // who may call, and as what; empty: everybody, for a server only its own machine reaches
 	MarksUnderWay    int // read marks and typing notices of all relay streams at once
 }
 
@@ -95,9 +96,10 @@ func New(deps Deps, opts Options) *Server {
 	opts.setDefaults()
 	s := &Server{health: health.NewServer(), stopping: make(chan struct{})}
 	guard := &guard{faults: newFaults(deps.Logger), metrics: deps.Metrics, timeout: opts.CallTimeout, stopping: s.stopping}
+	known := newCallers(opts.Callers)
 	s.grpc = grpc.NewServer(
-		grpc.ChainUnaryInterceptor(guard.measure, guard.answer, guard.deadline, identify),
-		grpc.ChainStreamInterceptor(guard.measureStream, guard.answerStream, guard.endOnStop),
+		grpc.ChainUnaryInterceptor(guard.measure, guard.answer, known.unary, guard.deadline, identify),
+		grpc.ChainStreamInterceptor(guard.measureStream, guard.answerStream, known.stream, guard.endOnStop),
 		grpc.MaxRecvMsgSize(opts.MaxMessage),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
