@@ -54,7 +54,9 @@ func TestLoadFromEveryVariable(t *testing.T) {
 	}
 	want := config.Config{
 		Addr:            ":7000",
-		Callers:         []config.Caller{{Credential: identity.Credential{Name: "orders", Secret: strings.Repeat("s", 32)}, Role: config.RoleService}},
+		Callers: []config.Caller{{
+			Credential: identity.Credential{Name: "orders", Secret: strings.Repeat("s", 32)}, Role: config.RoleService,
+		}},
 		DatabaseURL:     "postgres://chat:pw@db/chat",
 		NATS:            config.NATS{URL: "nats://a:4222,nats://b:4222", User: "chatsvc", Password: "pw"},
 		RPC:             config.RPC{CallTimeout: 3 * time.Second, MaxMessageBytes: 1 << 20, MaxConnectionAge: 30 * time.Minute},

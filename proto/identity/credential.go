@@ -41,7 +41,7 @@ func (c Credential) Validate() error {
 	case len(c.Secret) < MinSecret:
 		return errors.New("the secret is too short; want 32 bytes or more, such as from: openssl rand -hex 32")
 	case strings.ContainsFunc(c.Secret, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' || r == ':' }):
-		return errors.New("the secret must be of visible ASCII characters other than , and :")
+		return errors.New("the secret must be of visible ASCII characters, without comma and colon")
 	}
 	return nil
 }

@@ -59,10 +59,10 @@ type Options struct {
 	MaxMessage  int           // bytes of a request
 	// MaxConnectionAge is when a client is asked to connect anew and a relay stream ends in good order; 0 is never.
 	MaxConnectionAge time.Duration
-	Window           int // commands under way per relay stream
-	WindowBytes      int // their size; one that is larger has the stream for itself
+	Window           int      // commands under way per relay stream
+	WindowBytes      int      // their size; one that is larger has the stream for itself
 	Callers          []Caller // who may call, and as what; empty: everybody, for a server only its own machine reaches
-	MarksUnderWay    int // read marks and typing notices of all relay streams at once
+	MarksUnderWay    int      // read marks and typing notices of all relay streams at once
 }
 
 func (o *Options) setDefaults() {
