@@ -38,11 +38,13 @@ var methods = map[string]Role{
 	chatv1.ChatService_CheckAccess_FullMethodName:      RoleGateway | RoleService,
 	chatv1.ChatService_ListInbox_FullMethodName:        RoleGateway | RoleService,
 	chatv1.ChatService_SendNotification_FullMethodName: RoleService,
+	chatv1.ChatService_DisconnectUser_FullMethodName:   RoleService,
 
-	chatv1.RelayService_Relay_FullMethodName:     RoleGateway,
-	chatv1.RelayService_Subscribe_FullMethodName: RoleGateway,
-	chatv1.RelayService_ReadLog_FullMethodName:   RoleGateway,
-	chatv1.RelayService_ReadHeads_FullMethodName: RoleGateway,
+	chatv1.RelayService_Relay_FullMethodName:           RoleGateway,
+	chatv1.RelayService_Subscribe_FullMethodName:       RoleGateway,
+	chatv1.RelayService_ReadLog_FullMethodName:         RoleGateway,
+	chatv1.RelayService_ReadHeads_FullMethodName:       RoleGateway,
+	chatv1.RelayService_ListRevocations_FullMethodName: RoleGateway,
 
 	healthv1.Health_Check_FullMethodName: everybody,
 	healthv1.Health_Watch_FullMethodName: everybody,
