@@ -1,6 +1,7 @@
 package swarm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -195,6 +196,22 @@ func TestFaultsAreCounted(t *testing.T) {
 				t.Errorf("faults %+v, want %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// A copy of a room's message on a queue of the user's own is no second delivery of the room's.
+func TestCopiesOnQueuesAreNoDoubles(t *testing.T) {
+	t.Parallel()
+	b := broker.New(t, func(_ string, _ int, message []byte) [][]byte {
+		return [][]byte{bytes.Replace(message, []byte("subscription:0"), []byte("subscription:q0"), 1), message}
+	})
+	plan := newPlan(t, b, "connections: 4\nqueues: true\nrooms: {size: 2}\nload: {rate: 200}")
+	plan.Target.Queues = []string{"/queue/own"}
+	r := start(t, plan)
+	r.live(t)
+	got := r.load(t, 100)
+	if got.Faults != (swarm.Faults{}) || got.Counts.Others == 0 {
+		t.Errorf("faults %+v, %d other events; want none, and every copy among the others", got.Faults, got.Counts.Others)
 	}
 }
 
