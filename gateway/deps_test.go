@@ -57,6 +57,7 @@ var rules = map[string]struct {
 	"auth":         {[]string{"proto/identity"}, "a token says who, not what she may do"},
 	"wire":         {[]string{"proto/gen/go/chat/v1"}, "it translates and holds nothing"},
 	"limit":        {nil, "a limit knows neither frames nor HTTP"},
+	"revocation":   {[]string{"proto/gen/go/chat/v1", "proto/subject"}, "it knows who is refused; keeping and ending are behind ports"},
 	"presence":     {nil, "presence is soft state: it knows Redis and no session"},
 	"relay":        {[]string{"wire", "proto/gen/go/chat/v1", "proto/identity"}, "the back door knows gRPC and no session"},
 	"fanin":        {[]string{"wire", "proto/gen/go/chat/v1", "proto/subject"}, "the letterbox knows NATS; the hub is behind a port"},

@@ -31,6 +31,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/presence"
 	"github.com/fliliy/chat/gateway/internal/relay"
 	"github.com/fliliy/chat/gateway/internal/rest"
+	"github.com/fliliy/chat/gateway/internal/revocation"
 	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 	"github.com/fliliy/chat/gateway/web"
@@ -48,6 +49,9 @@ var (
 	_ hub.Logs              = (*relay.Relay)(nil)
 	_ fanin.Hub             = (*hub.Hub)(nil)
 	_ rest.Authenticator    = (*auth.Verifier)(nil)
+	_ auth.Revocations      = (*revocation.List)(nil)
+	_ revocation.Source     = (*relay.Relay)(nil)
+	_ revocation.Sessions   = (*session.Factory)(nil)
 )
 
 // Gateway is one gateway. New makes it and takes its ports, Run runs it once.
@@ -64,6 +68,7 @@ type Gateway struct {
 	nats    *nats.Conn
 	redis   *redis.Client
 	jwks    *auth.JWKS // nil: there is none
+	revoked *revocation.List
 
 	sessions *session.Factory
 	limits   *limit.Limits
@@ -81,16 +86,20 @@ func New(cfg config.Config, opts ...Option) (*Gateway, error) {
 		opt(&o)
 	}
 	g := &Gateway{cfg: cfg, logger: o.logger, crowd: newCrowd(), ready: make(chan struct{})}
-	verifier, err := g.newVerifier()
-	if err != nil {
-		return nil, err
-	}
 	if err := g.dial(); err != nil {
 		return nil, errors.Join(err, g.hangUp())
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	counts := metrics.New(registry)
+	g.relay = relay.New(g.chatsvc, relay.Options{
+		Logger: g.logger, Commands: counts.RelayCommands, InFlight: counts.RelayInFlight,
+	})
+	g.revoked = revocation.New(g.relay, g.logger)
+	verifier, err := g.newVerifier()
+	if err != nil {
+		return nil, errors.Join(err, g.hangUp())
+	}
 	g.assemble(verifier, counts)
 	g.edge, err = g.openDoor(&o, verifier, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	if err != nil {
@@ -144,9 +153,6 @@ func (g *Gateway) hangUp() error {
 // assemble makes the parts behind the sessions. The one circle of the house is closed in Run: hub asks fan-in for
 // interest, fan-in delivers to hub.
 func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
-	g.relay = relay.New(g.chatsvc, relay.Options{
-		Logger: g.logger, Commands: counts.RelayCommands, InFlight: counts.RelayInFlight,
-	})
 	g.fanin = fanin.New(g.nats, fanin.Options{Logger: g.logger, Metrics: counts})
 	g.hub = hub.New(hub.Options{
 		Interest: g.fanin, Logs: g.relay, Logger: g.logger, Metrics: counts,
@@ -213,6 +219,7 @@ func (g *Gateway) checks() []edge.Check {
 	checks := []edge.Check{
 		{Name: "chatsvc", Ready: func(context.Context) error { return g.relay.Ready() }},
 		{Name: "nats", Ready: g.fanin.Ready},
+		{Name: "revocations", Ready: g.revoked.Ready},
 	}
 	if g.jwks != nil {
 		checks = append(checks, edge.Check{Name: "jwks", Ready: g.jwks.Ready})
@@ -271,11 +278,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 // parts are what runs behind the doors, by name.
 func (g *Gateway) parts() map[string]func(context.Context) error {
 	parts := map[string]func(context.Context) error{
-		"relay":    g.relay.Run,
-		"fan-in":   func(ctx context.Context) error { return g.fanin.Run(ctx, g.hub) },
-		"hub":      func(ctx context.Context) error { g.hub.Run(ctx); return nil },
-		"presence": g.presence.Run,
-		"limits":   g.limits.Run,
+		"relay":       g.relay.Run,
+		"fan-in":      func(ctx context.Context) error { return g.fanin.Run(ctx, g.hub) },
+		"hub":         func(ctx context.Context) error { g.hub.Run(ctx); return nil },
+		"presence":    g.presence.Run,
+		"revocations": func(ctx context.Context) error { return g.revoked.Run(ctx, g.nats, g.sessions) },
+		"limits":      g.limits.Run,
 	}
 	if g.jwks != nil {
 		parts["JWKS"] = g.jwks.Run

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -217,4 +218,57 @@ func gatewayGoroutines() []string {
 		}
 	}
 	return ours
+}
+
+// Fault 20: with NATS a revocation closes the user's sessions in a moment; old tokens are refused everywhere from then on,
+// new ones are not.
+func TestRevocationEndToEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.start()
+	alice, bob := r.connect("alice"), r.connect("bob")
+	r.service.revoke("alice", time.Now().Truncate(time.Second).Add(time.Second), "password changed")
+	if f := alice.next(); f.Command != stomp.CmdError || f.Header.Get("code") != "UNAUTHENTICATED" ||
+		string(f.Body) != "password changed" {
+		t.Errorf("alice got %s %v %q", f.Command, f.Header, f.Body)
+	}
+	if _, err := alice.read(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("alice's session ended with %v, want close code 1008", err)
+	}
+	old, err := gateway.SignToken(secret, "alice", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/ws?token=" + old, "/api/v1/chat-rooms"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Addr()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{
+			"Authorization": {"Bearer " + old}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+			"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s with an old token = %s, want 401", path, response.Status)
+		}
+	}
+	bob.send(sendTo42 + "hello")
+	bob.want(stomp.CmdReceipt, "message-id", "42-1")
+	r.eventually("a token of the next second is good", func() bool {
+		fresh, err := gateway.SignToken(secret, "alice", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		//nolint:bodyclose // a successful upgrade has no body
+		ws, _, err := websocket.Dial(t.Context(), "ws://"+r.Addr()+"/ws?token="+fresh, nil)
+		if err == nil {
+			_ = ws.CloseNow()
+		}
+		return err == nil
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fliliy/chat/gateway"
 	"github.com/fliliy/chat/gateway/config"
@@ -37,8 +38,32 @@ type service struct {
 	nats *nats.Conn
 	gate chan struct{} // while it is open, commands are taken and not answered; nil: there is none
 
-	mu     sync.Mutex
-	events []*chatv1.Event
+	mu      sync.Mutex
+	events  []*chatv1.Event
+	revoked []*chatv1.Revocation
+}
+
+// revoke revokes a user's tokens and tells gateways.
+func (s *service) revoke(user string, before time.Time, reason string) {
+	s.mu.Lock()
+	number := int64(len(s.revoked)) + 1
+	s.revoked = append(s.revoked, &chatv1.Revocation{
+		Number: number, UserId: user, Reason: reason,
+		IssuedBefore: timestamppb.New(before), Until: timestamppb.New(before.Add(time.Hour)),
+	})
+	s.mu.Unlock()
+	if hint, err := proto.Marshal(&chatv1.Control{Revocation: number}); err == nil {
+		_ = s.nats.Publish(subject.Control, hint) // a hint: the poll comes anyway
+	}
+}
+
+func (s *service) ListRevocations(
+	_ context.Context, in *chatv1.ListRevocationsRequest,
+) (*chatv1.ListRevocationsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := min(int(in.GetAfter()), len(s.revoked)) // their numbers are 1, 2, 3, …
+	return &chatv1.ListRevocationsResponse{Revocations: s.revoked[first:], Head: int64(len(s.revoked))}, nil
 }
 
 var room42 = &chatv1.LogRef{Log: &chatv1.LogRef_ChatRoomId{ChatRoomId: 42}}

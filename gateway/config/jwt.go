@@ -19,7 +19,7 @@ func (j *JWT) validate(fault func(variable, format string, args ...any)) {
 		validateSecret("JWT_PREVIOUS_SECRET", j.PreviousSecret, fault)
 	}
 	for _, path := range j.PublicKeys {
-		file, err := os.ReadFile(path)
+		file, err := os.ReadFile(path) //nolint:gosec // the operator names it
 		if err == nil {
 			_, err = auth.ParsePublicKeys(file)
 		}

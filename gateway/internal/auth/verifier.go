@@ -109,13 +109,21 @@ func (v *Verifier) Verify(ctx context.Context, token string) (principal.Principa
 		return nobody, errBad()
 	}
 	who, err := v.read(claims)
-	if err != nil || v.opts.Revocations == nil {
-		return who, err
+	if err != nil {
+		return nobody, err
 	}
-	if err := v.opts.Revocations.Check(ctx, who); err != nil {
+	if err := v.Check(ctx, who); err != nil {
 		return nobody, err
 	}
 	return who, nil
+}
+
+// Check tells whether the token that said so was revoked since. Errors are those of Verify.
+func (v *Verifier) Check(ctx context.Context, who principal.Principal) error {
+	if v.opts.Revocations == nil {
+		return nil
+	}
+	return v.opts.Revocations.Check(ctx, who)
 }
 
 // nobody is the principal of an error.

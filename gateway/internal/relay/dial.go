@@ -28,6 +28,7 @@ const serviceConfig = `{
       {"service": "fliliy.chat.v1.RelayService", "method": "Subscribe"},
       {"service": "fliliy.chat.v1.RelayService", "method": "ReadLog"},
       {"service": "fliliy.chat.v1.RelayService", "method": "ReadHeads"},
+      {"service": "fliliy.chat.v1.RelayService", "method": "ListRevocations"},
       {"service": "fliliy.chat.v1.ChatService", "method": "ListRooms"},
       {"service": "fliliy.chat.v1.ChatService", "method": "ListMembers"},
       {"service": "fliliy.chat.v1.ChatService", "method": "ListMessages"},

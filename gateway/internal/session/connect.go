@@ -35,6 +35,9 @@ func (s *session) connect(f *stomp.Frame) error {
 	if err != nil {
 		return err
 	}
+	if err := s.enroll(who); err != nil {
+		return refusal(s.causeOf(err), "")
+	}
 	if err := s.letIn(who.User); err != nil {
 		return err
 	}
@@ -131,7 +134,6 @@ func (s *session) welcome(who principal.Principal, offer HeartBeat) {
 	s.reader.state = connected
 	s.reader.decoder.SetLimits(s.cfg.Limits)
 	s.mu.Lock()
-	s.user, s.issued = who.User, who.Issued
 	c := &s.clock
 	c.connectBy, c.expires = time.Time{}, who.Expires
 	c.beatEvery = interval(s.cfg.HeartBeat.Send, offer.Receive)

@@ -34,6 +34,7 @@ type client struct {
 	issued  time.Time
 	expires time.Time
 	drain   context.CancelFunc
+	factory *session.Factory
 	done    chan struct{}
 
 	settled int // submissions answered so far
@@ -56,13 +57,13 @@ func run(t *testing.T, setup, test func(c *client)) {
 		}
 		var ctx context.Context
 		ctx, c.drain = context.WithCancel(t.Context())
-		factory := session.New(c.cfg, session.Deps{
+		c.factory = session.New(c.cfg, session.Deps{
 			Hub: c.hub, Relay: c.relay, Presence: c.presence, Auth: c.auth,
 			Logger: slog.New(slog.NewTextHandler(&c.logs, nil)),
 		})
 		go func() {
 			defer close(c.done)
-			factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.enter)
+			c.factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.enter)
 		}()
 		test(c)
 		c.conn.HangUp(transport.CloseNormal)

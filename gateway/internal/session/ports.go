@@ -26,6 +26,8 @@ type Conn interface {
 // Authenticator tells what a token says, if it is good. Errors are *event.Error.
 type Authenticator interface {
 	Verify(ctx context.Context, token string) (principal.Principal, error)
+	// Check tells whether what a token said still holds: whether it was revoked since.
+	Check(ctx context.Context, who principal.Principal) error
 }
 
 // Destinations understands what clients write into the header destination. Errors are for the client to read.

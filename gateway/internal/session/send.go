@@ -8,6 +8,7 @@ import (
 
 	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/destination"
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
@@ -121,10 +122,26 @@ func (s *session) renewToken(req request, body []byte) error {
 		failed.receiptID = req.receiptID
 		return failed
 	}
-	s.mu.Lock()
-	s.issued, s.clock.expires = who.Issued, who.Expires
-	s.rearm()
-	s.mu.Unlock()
+	if !s.extend(who) {
+		s.answer(req, invalid("the new token ends before that of the session, which goes on as it is"))
+		return nil
+	}
+	if err := s.deps.Auth.Check(s.calls, who); err != nil { // revoked since it was verified
+		return refusal(s.causeOf(err), req.receiptID)
+	}
 	s.answer(req, nil)
 	return nil
+}
+
+// extend has the session live under a new token, unless that would end it earlier.
+func (s *session) extend(who principal.Principal) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.expires
+	if !who.Expires.IsZero() && (now.IsZero() || who.Expires.Before(now)) {
+		return false
+	}
+	s.issued, s.clock.expires = who.Issued, who.Expires
+	s.rearm()
+	return true
 }

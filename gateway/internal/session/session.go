@@ -42,8 +42,9 @@ import (
 
 // Factory makes sessions that share limits and dependencies. It is safe for concurrent use.
 type Factory struct {
-	cfg  Config
-	deps Deps
+	cfg      Config
+	deps     Deps
+	register *register
 }
 
 // New makes a Factory.
@@ -54,7 +55,7 @@ func New(cfg Config, deps Deps) *Factory {
 	if deps.Destinations == nil {
 		deps.Destinations = destination.Contract{}
 	}
-	return &Factory{cfg: cfg, deps: deps}
+	return &Factory{cfg: cfg, deps: deps, register: newRegister()}
 }
 
 // Serve runs one session on the connection and returns when all of it is over: the connection closed, its
@@ -99,8 +100,9 @@ type session struct {
 type readerState struct {
 	decoder      *stomp.Decoder
 	state        state
-	received     int // bytes before the end of CONNECT
-	subscribed   int // subscriptions ever opened: the number of the last one
+	received     int  // bytes before the end of CONNECT
+	enrolled     bool // in the register, under user
+	subscribed   int  // subscriptions ever opened: the number of the last one
 	transactions []*transaction
 	enter        Enter     // nil: no limits
 	allowance    Allowance // nil before CONNECT, and without limits
@@ -300,6 +302,9 @@ func (s *session) leave() {
 	s.awaitEnding()
 	for _, sub := range s.takeSubscriptions() {
 		s.deps.Hub.Unsubscribe(sub.log, sub)
+	}
+	if s.reader.enrolled {
+		s.register.remove(s.user, s)
 	}
 	if s.reader.state != stranger {
 		s.deps.Presence.Disconnect(s.id, s.user)
