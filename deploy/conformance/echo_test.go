@@ -261,6 +261,7 @@ func (c echoCase) run(t *testing.T) {
 	if got.first != fin|opClose || len(got.payload) < len(want) || got.payload[:len(want)] != want || want == "" && got.payload != "" {
 		t.Errorf("got %x %.40q, want a close frame with %d", got.first, got.payload, code)
 	}
+	_, _ = conn.Write(got.octets()) // the answer, which the server waits for; it may have closed already
 	if more, err := r.ReadByte(); err == nil {
 		t.Errorf("%x came after the close frame", more)
 	}
