@@ -53,7 +53,7 @@ func TestLoadFromEveryVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Config{
-		Addr:            ":7000",
+		Addr: ":7000",
 		Callers: []config.Caller{{
 			Credential: identity.Credential{Name: "orders", Secret: strings.Repeat("s", 32)}, Role: config.RoleService,
 		}},
