@@ -46,7 +46,7 @@ func (*Broker) Verify(_ context.Context, passcode string) (principal.Principal, 
 // Check implements session.Authenticator: nothing is ever revoked.
 func (*Broker) Check(context.Context, principal.Principal) error { return nil }
 
-// Connect, and the methods below, implement session.Presence: nobody is told who is there.
+// Connect implements session.Presence, as do the methods below: nobody is told who is there.
 func (*Broker) Connect(string, string) {}
 
 // Disconnect implements session.Presence.
