@@ -21,7 +21,8 @@ type Revocation struct {
 	Until        time.Time // then all such tokens have expired
 }
 
-// Covers says whether the revocation is about a token of its user that was issued then.
+// Covers says whether the revocation is about a token of its user that was issued then; the zero time, of a token that
+// does not say, is before all others.
 func (r *Revocation) Covers(issued time.Time) bool {
-	return issued.IsZero() || issued.Before(r.IssuedBefore)
+	return issued.Before(r.IssuedBefore)
 }
