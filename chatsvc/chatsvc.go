@@ -16,6 +16,7 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 	"github.com/fliliy/chat/chatsvc/internal/commit"
 	"github.com/fliliy/chat/chatsvc/internal/metrics"
+	"github.com/fliliy/chat/chatsvc/internal/presence"
 	"github.com/fliliy/chat/chatsvc/internal/publish"
 	"github.com/fliliy/chat/chatsvc/internal/rpc"
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
@@ -28,6 +29,7 @@ type store interface {
 	chat.LogStore
 	chat.MarkStore
 	chat.RevocationStore
+	chat.CircleStore
 	commit.Batcher
 	publish.Changes
 	Close()
@@ -40,6 +42,9 @@ var (
 	_ chat.Appender  = (*commit.Scribe)(nil)
 	_ chat.Publisher = (*publish.Publisher)(nil)
 	_ chat.Herald    = (*publish.Publisher)(nil)
+	_ chat.Observer  = (*presence.Reader)(nil)
+
+	_ chat.StatePublisher = (*publish.Publisher)(nil)
 )
 
 // Service is one chat service. New makes it and takes its ports, Run runs it once.
@@ -125,8 +130,13 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	observer, closeObserver, err := s.observer()
+	if err != nil {
+		return err
+	}
+	defer closeObserver()
 
-	p := s.plug(store, conn, counts)
+	p := s.plug(store, conn, observer, counts)
 	p.admin = newAdmin(registry, probe{store: store, nats: conn})
 	p.start(ctx, s)
 	close(s.ready)
@@ -164,8 +174,20 @@ func opened[S store](s S, err error) (store, error) {
 	return s, nil
 }
 
+// observer reads who is online, where a Redis is named; nil where none is.
+func (s *Service) observer() (chat.Observer, func(), error) {
+	if s.cfg.RedisURL == "" {
+		return nil, func() {}, nil
+	}
+	reader, err := presence.New(s.cfg.RedisURL, s.logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return reader, func() { _ = reader.Close() }, nil // nothing was written
+}
+
 // plug puts the parts together.
-func (s *Service) plug(store store, conn *nats.Conn, counts *metrics.Metrics) *parts {
+func (s *Service) plug(store store, conn *nats.Conn, observer chat.Observer, counts *metrics.Metrics) *parts {
 	publisher := publish.New(conn, publish.Options{Changes: store, Metrics: counts.Post})
 	scribe := commit.New(store, publisher, commit.Options{
 		MaxBatch: s.cfg.BatchSize, Logger: s.logger, Metrics: counts.Scribe,
@@ -173,12 +195,13 @@ func (s *Service) plug(store store, conn *nats.Conn, counts *metrics.Metrics) *p
 	marks := chat.NewMarks(store, publisher)
 	windows := chat.Windows{Edit: s.cfg.EditWindow, Recall: s.cfg.RecallWindow}
 	server := rpc.New(rpc.Deps{
-		Rooms:    chat.NewRooms(store, publisher),
+		Rooms:    chat.NewRooms(store, publisher).WithObserver(observer),
 		Messages: chat.NewMessages(scribe, store).Within(windows),
 		Marks:    marks,
 		Logs:     chat.NewLogs(store, marks),
 		Inbox:    chat.NewInbox(scribe, store),
 		Revoked:  chat.NewRevocations(store, publisher, s.cfg.TokenLife),
+		Statuses: chat.NewStatuses(store, publisher, observer),
 		Logger:   s.logger,
 		Metrics:  counts.Counter,
 	}, rpc.Options{

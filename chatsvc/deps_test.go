@@ -53,6 +53,7 @@ var rules = map[string]struct {
 	"internal/metrics":         {nil, "metrics are counted by others"},
 	"internal/wire":            {[]string{"internal/chat", "proto/gen/go/chat/v1"}, "it translates and holds nothing"},
 	"internal/rpc":             {[]string{"internal/chat", "internal/metrics", "internal/wire", "proto/gen/go/chat/v1", "proto/identity"}, "the counter asks use cases; stores, scribe and NATS are behind them"},
+	"internal/presence":        {[]string{"internal/chat", "proto/presencekey"}, "a reader of Redis knows who is online and no room"},
 	"internal/publish":         {[]string{"internal/chat", "internal/metrics", "internal/wire", "proto/gen/go/chat/v1", "proto/subject"}, "the post office delivers what it is given and asks nobody"},
 	"internal/commit":          {[]string{"internal/chat", "internal/metrics"}, "the scribe reaches store and post office through ports"},
 	"internal/store/postgres":  {[]string{"internal/chat"}, "a store knows the rules' nouns and its driver"},
@@ -63,7 +64,8 @@ var rules = map[string]struct {
 	"config":                   {[]string{"proto/identity"}, "a configuration is read by others"},
 	"cmd/chatsvc":              {[]string{"chatsvc", "config"}, "a command is thin: only the facade plugs parts together"},
 	"chatsvc": {[]string{
-		"config", "internal/chat", "internal/commit", "internal/metrics", "internal/publish", "internal/rpc",
+		"config", "internal/chat", "internal/commit", "internal/metrics", "internal/presence", "internal/publish",
+		"internal/rpc",
 		"internal/store/postgres", "internal/store/sqlite",
 	}, "the facade is the only one that knows all parts"},
 }
@@ -100,6 +102,7 @@ var drivers = map[string]struct{ owner, why string }{
 	"modernc.org/sqlite":                   {"internal/store/sqlite", "SQL for SQLite is written in one place"},
 	"google.golang.org/grpc/status":        {"internal/rpc", "errors become gRPC codes in one place"},
 	"github.com/nats-io/nats-server/":      {"", "the embedded broker belongs to deploy and to tests"},
+	"github.com/redis/go-redis/":           {"internal/presence", "Redis is read in one place, and written by gateways alone"},
 	"github.com/caarlos0/env/":             {"config", "nothing is configured behind the configuration's back"},
 	"google.golang.org/protobuf/encoding/": {"", "the client's JSON is made by package chat"},
 }
@@ -139,7 +142,6 @@ func TestBinary(t *testing.T) {
 	banned := map[string]string{
 		"github.com/nats-io/nats-server/":  "the embedded broker belongs to deploy",
 		project + "gateway/":               "gateway and chatsvc meet only in proto",
-		"github.com/redis/":                "presence belongs to the gateway",
 		"github.com/coder/websocket":       "chatsvc knows no socket",
 		"pgregory.net/rapid":               "a test library",
 		"github.com/google/go-cmp/":        "a test library",

@@ -25,6 +25,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/auth"
 	"github.com/fliliy/chat/gateway/internal/edge"
 	"github.com/fliliy/chat/gateway/internal/fanin"
+	"github.com/fliliy/chat/gateway/internal/herald"
 	"github.com/fliliy/chat/gateway/internal/hub"
 	"github.com/fliliy/chat/gateway/internal/limit"
 	"github.com/fliliy/chat/gateway/internal/metrics"
@@ -45,6 +46,9 @@ var (
 	_ session.Hub           = (*hub.Hub)(nil)
 	_ session.Relay         = (*relay.Relay)(nil)
 	_ session.Presence      = (*presence.Presence)(nil)
+	_ session.Whereabouts   = (*herald.Herald)(nil)
+	_ herald.Reporter       = (*relay.Relay)(nil)
+	_ herald.Lookup         = (*presenceLookup)(nil)
 	_ hub.Interest          = (*fanin.Fanin)(nil)
 	_ hub.Logs              = (*relay.Relay)(nil)
 	_ fanin.Hub             = (*hub.Hub)(nil)
@@ -63,6 +67,7 @@ type Gateway struct {
 	hub      *hub.Hub
 	fanin    *fanin.Fanin
 	presence *presence.Presence
+	herald   *herald.Herald
 
 	chatsvc *grpc.ClientConn
 	nats    *nats.Conn
@@ -161,8 +166,10 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 	g.presence = presence.New(g.redis, presence.Options{
 		Debounce: cmp.Or(g.cfg.PresenceDebounce, -1), // 0 is none here, and the default there
 		Metrics:  counts,
+		Notify:   func(changes []presence.Change) { g.herald.Notify(statusChanges(changes)) },
 		Logger:   g.logger,
 	})
+	g.herald = herald.New(g.relay, &presenceLookup{g.presence}, g.logger)
 
 	g.limits = limit.New(limitConfig(g.cfg.Limits, g.cfg.Rates), limit.Options{
 		Redis: g.redis, Metrics: counts, Logger: g.logger,
@@ -176,7 +183,7 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 	limits.SendQueue = g.cfg.Limits.SendQueueBytes
 	limits.DrainSpread = drainSpread(g.cfg.Limits.DrainTime)
 	g.sessions = session.New(limits, session.Deps{
-		Hub: g.hub, Relay: g.relay, Presence: g.presence, Auth: verifier, Metrics: counts, Logger: g.logger,
+		Hub: g.hub, Relay: g.relay, Presence: g.presence, Where: g.herald, Auth: verifier, Metrics: counts, Logger: g.logger,
 	})
 }
 
@@ -241,7 +248,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 func (g *Gateway) Run(ctx context.Context) error {
 	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
-	failed := make(chan error, 8)
+	failed := make(chan error, 9)
 	var running sync.WaitGroup
 	for name, run := range g.parts() {
 		running.Go(func() {
@@ -284,6 +291,7 @@ func (g *Gateway) parts() map[string]func(context.Context) error {
 		"presence":    g.presence.Run,
 		"revocations": func(ctx context.Context) error { return g.revoked.Run(ctx, g.nats, g.sessions) },
 		"limits":      g.limits.Run,
+		"herald":      g.herald.Run,
 	}
 	if g.jwks != nil {
 		parts["JWKS"] = g.jwks.Run

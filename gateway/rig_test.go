@@ -319,7 +319,17 @@ func (c *client) next() *stomp.Frame {
 	return f
 }
 
+// read passes over who is online: that comes at any time.
 func (c *client) read() (*stomp.Frame, error) {
+	for {
+		f, err := c.readAny()
+		if err != nil || f.Header.Get("event") != "PRESENCE" {
+			return f, err
+		}
+	}
+}
+
+func (c *client) readAny() (*stomp.Frame, error) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	_, message, err := c.ws.Read(ctx)

@@ -30,9 +30,12 @@ type Config struct {
 	// Callers are the services that may call, each name:role:secret, separated by commas. Without any, everybody who
 	// reaches Addr may call, which therefore has to be a loopback address.
 	Callers []Caller `env:"CALLERS"`
-	NATS    NATS     `envPrefix:"NATS_"`
-	RPC     RPC      `envPrefix:"RPC_"`
-	Log     Log      `envPrefix:"LOG_"`
+	// RedisURL names the Redis in which gateways keep who is online: redis://[user:password@]host:port[/db]. It is only
+	// read; empty: nobody can tell who is online.
+	RedisURL string `env:"REDIS_URL"`
+	NATS     NATS   `envPrefix:"NATS_"`
+	RPC      RPC    `envPrefix:"RPC_"`
+	Log      Log    `envPrefix:"LOG_"`
 	// EditWindow and RecallWindow are how long after a message its sender may edit and recall it; 0 is never.
 	EditWindow   time.Duration `env:"EDIT_WINDOW"`
 	RecallWindow time.Duration `env:"RECALL_WINDOW"`

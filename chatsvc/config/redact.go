@@ -20,6 +20,7 @@ func (c Config) Redacted() Config {
 			c.Callers[i].Secret = hidden
 		}
 	}
+	c.RedisURL = redactURL(c.RedisURL)
 	servers := strings.Split(c.NATS.URL, ",")
 	for i, server := range servers {
 		servers[i] = redactURL(strings.TrimSpace(server))

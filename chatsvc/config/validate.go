@@ -26,6 +26,7 @@ func (c Config) Validate() error {
 	}
 	check("CALLERS", validCallers(c.Callers, c.Addr))
 	check("DATABASE_URL", validDatabase(c.DatabaseURL))
+	check("REDIS_URL", validRedis(c.RedisURL))
 	check("NATS_URL", validServers(c.NATS.URL))
 	check("NATS_PASSWORD", together(c.NATS))
 	check("RPC_CALL_TIMEOUT", positive(c.RPC.CallTimeout))
@@ -76,6 +77,17 @@ func validDatabase(raw string) error {
 		return fmt.Errorf("has the scheme %q; want postgres://user:password@host/database or sqlite:path", parsed.Scheme)
 	case strings.Trim(parsed.Path, "/") == "":
 		return errors.New("names no database; want postgres://user:password@host/database")
+	}
+	return nil
+}
+
+func validRedis(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	parsed, err := url.Parse(raw)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "redis" && parsed.Scheme != "rediss" {
+		return errors.New("is not a URL such as redis://user:password@host:6379; leave it empty for none")
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (s *Stack) startServers(ctx context.Context, options *Options) error {
 func (s *Stack) startChatsvc(ctx context.Context, options *Options) error {
 	cfg := chatconfig.Default()
 	cfg.Addr, cfg.AdminAddr = options.ChatsvcAddr, options.ChatsvcAdminAddr
-	cfg.DatabaseURL, cfg.NATS.URL = s.DatabaseURL, s.NATSURL
+	cfg.DatabaseURL, cfg.NATS.URL, cfg.RedisURL = s.DatabaseURL, s.NATSURL, s.RedisURL
 	service, err := chatsvc.New(cfg, chatsvc.WithLogger(options.Logger.With("service", "chatsvc")))
 	if err != nil {
 		return fmt.Errorf("chatsvc: %w", err)

@@ -51,8 +51,23 @@ func (w *wire) send(messages ...string) {
 	}
 }
 
-// next returns the next frame, or nil and the close code once the socket is closed.
+// next returns the next frame, or nil and the close code once the socket is closed. It passes over who is online: that
+// comes at any time.
 func (w *wire) next() (*frame.Frame, websocket.StatusCode) {
+	w.t.Helper()
+	for {
+		got, code := w.any()
+		if got == nil {
+			return nil, code
+		}
+		if kind := got.Header.Get("event"); kind != "PRESENCE" && kind != "USER_STATUS" {
+			return got, code
+		}
+	}
+}
+
+// any is next without passing over anything.
+func (w *wire) any() (*frame.Frame, websocket.StatusCode) {
 	w.t.Helper()
 	got, code, err := stompwire.Next(w.ctx, w.socket)
 	if err != nil {
@@ -78,7 +93,10 @@ func (w *wire) expect(command string) *frame.Frame {
 func (w *wire) event(kind string) map[string]any {
 	w.t.Helper()
 	for {
-		got := w.expect("MESSAGE")
+		got, code := w.any()
+		if got == nil || got.Command != "MESSAGE" {
+			w.t.Fatalf("got %v, closed with %d; want a MESSAGE with %s", got, code, kind)
+		}
 		if got.Header.Get("event") != kind {
 			continue
 		}

@@ -32,6 +32,7 @@ const (
 	KindRead         Kind = "READ"
 	KindDelivered    Kind = "DELIVERED"
 	KindTyping       Kind = "TYPING"
+	KindUserStatus   Kind = "USER_STATUS"
 )
 
 // Change is what a member event did to the membership of its user.
@@ -53,7 +54,7 @@ type Event struct {
 	MessageID       string          // unique: "<log id>-<seq>", or random for state events
 	UserID          string          // sender, editor, member who changed, reader, typist, or whom a notification is for
 	ClientMessageID string          // chosen by the sender; of a notification, the id its service chose
-	Type            string          // of a message or notification
+	Type            string          // of a message or notification; of a status event, the status
 	Title, Content  string          // Title: notifications only
 	Attachment      json.RawMessage // a compact JSON object, or nil; of a notification, its data
 	Change          Change          // member events only

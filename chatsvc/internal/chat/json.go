@@ -47,6 +47,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	switch e.Kind {
 	case KindMember:
 		dst = appendField(dst, "change", string(e.Change))
+	case KindUserStatus:
+		dst = appendField(dst, "status", e.Type)
 	case KindRead:
 		dst = append(dst, `,"lastReadSeq":`...)
 		dst = strconv.AppendInt(dst, e.Mark, 10)

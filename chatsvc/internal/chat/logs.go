@@ -14,6 +14,8 @@ type Snapshot struct {
 	Events []Event // after the seq asked for, in order, the newest MaxEvents of them; empty without one
 	// GapFrom and GapTo are the first and last seq that were missed and are not in Events; 0 without a gap.
 	GapFrom, GapTo int64
+	// MemberIDs are the members of a room of at most MaxLive.
+	MemberIDs []string
 }
 
 // Logs is the use cases of gateways, which keep their subscriptions in step with logs. Safe for concurrent use.
@@ -33,7 +35,7 @@ func (l *Logs) Subscribe(ctx context.Context, user string, log LogRef, lastSeq i
 	if lastSeq < -1 {
 		return Snapshot{}, refuse(Invalid, "last-seq is %d, and cannot be negative", lastSeq)
 	}
-	member, err := l.mayFollow(ctx, user, log)
+	member, members, err := l.mayFollow(ctx, user, log)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -41,6 +43,7 @@ func (l *Logs) Subscribe(ctx context.Context, user string, log LogRef, lastSeq i
 	if err != nil {
 		return Snapshot{}, err
 	}
+	snapshot.MemberIDs = members
 	if log.Room > 0 && snapshot.Head > member.LastRead {
 		if _, err := l.marks.Read(ctx, user, log.Room, snapshot.Head); err != nil {
 			return Snapshot{}, err
@@ -49,15 +52,25 @@ func (l *Logs) Subscribe(ctx context.Context, user string, log LogRef, lastSeq i
 	return snapshot, nil
 }
 
-// mayFollow checks access, and tells about the member of a room.
-func (l *Logs) mayFollow(ctx context.Context, user string, log LogRef) (Member, error) {
-	if log.User == "" {
-		return allowed(ctx, l.store, user, log.Room, actRead)
+// mayFollow checks access, and tells about the member of a room, and who else is in it.
+func (l *Logs) mayFollow(ctx context.Context, user string, log LogRef) (Member, []string, error) {
+	if log.User != "" {
+		if log.Room != 0 || log.User != user {
+			return Member{}, nil, refuse(Forbidden, "an inbox can be read by its own user only")
+		}
+		return Member{}, nil, nil
 	}
-	if log.Room != 0 || log.User != user {
-		return Member{}, refuse(Forbidden, "an inbox can be read by its own user only")
+	if log.Room <= 0 {
+		return Member{}, nil, noSuchRoom(log.Room)
 	}
-	return Member{}, nil
+	member, members, err := l.store.Entrance(ctx, log.Room, user)
+	if err != nil {
+		return Member{}, nil, fmt.Errorf("look up member: %w", err)
+	}
+	if refusal := may(member, actRead, log.Room); refusal != nil {
+		return Member{}, nil, refusal
+	}
+	return member, members, nil
 }
 
 func (l *Logs) snapshot(ctx context.Context, log LogRef, lastSeq int64) (Snapshot, error) {

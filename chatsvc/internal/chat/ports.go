@@ -21,6 +21,9 @@ type RoomStore interface {
 // LogStore reads logs.
 type LogStore interface {
 	Member(ctx context.Context, room int64, user string) (Member, error)
+	// Entrance returns a user's membership, or nobody's; and to a member, in a room of at most MaxLive, who its members
+	// are, in the order in which they joined.
+	Entrance(ctx context.Context, room int64, user string) (Member, []string, error)
 	// Heads returns the newest seq of each log, in the order asked.
 	Heads(ctx context.Context, logs []LogRef) ([]Head, error)
 	// Events returns events of a log in order of seq.
@@ -46,6 +49,33 @@ type RevocationStore interface {
 	// Revocations returns those after a number, in their order, without those that are of no use any more; and the
 	// greatest number that is kept, 0 for none.
 	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, int64, error)
+}
+
+// CircleStore knows who has to do with whom.
+type CircleStore interface {
+	Member(ctx context.Context, room int64, user string) (Member, error)
+	// Members returns a room's members in the order in which they joined.
+	Members(ctx context.Context, room int64) ([]Member, error)
+	// LiveRooms returns, for each of the users, the rooms of at most MaxLive members that she is in, the one with the
+	// newest event first, at most limit of them.
+	LiveRooms(ctx context.Context, users []string, limit int) (map[string][]int64, error)
+	// Acquainted returns those of the users who share a room with the user, herself included where she is in one.
+	Acquainted(ctx context.Context, user string, users []string) ([]string, error)
+}
+
+// Observer sees who is online, in the soft state that gateways keep. It never takes longer than a moment and never
+// fails: what it cannot see now is unknown.
+type Observer interface {
+	// Observe returns the presence of users, in the order asked.
+	Observe(ctx context.Context, users []string) []Presence
+	// Count returns how many users are online, and how many have each of the rooms open; false where it cannot see.
+	Count(ctx context.Context, rooms []int64) (online int64, open []int64, known bool)
+}
+
+// StatePublisher is Publisher for state that yields to everything else.
+type StatePublisher interface {
+	// Offer passes events on, all or none, unless there is much to publish already: then it says false.
+	Offer(events []Event) bool
 }
 
 // Appender stores drafts; the scribe.

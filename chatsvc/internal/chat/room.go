@@ -59,9 +59,10 @@ type RoomSummary struct {
 	Room      Room
 	Last      *Event // the newest event of the room's log; nil while it has none
 	Head      int64
-	LastRead  int64     // the user's read mark
-	Unread    int64     // messages of others after the read mark, counted up to MaxUnread
-	ChangedAt time.Time // of the newest event, or of the room while it has none
+	LastRead  int64      // the user's read mark
+	Unread    int64      // messages of others after the read mark, counted up to MaxUnread
+	ChangedAt time.Time  // of the newest event, or of the room while it has none
+	Presence  []Presence // of the members, in rooms of at most MaxPresent; List fills it in
 }
 
 // RoomPosition is a place in a user's list of rooms, which is in order of ChangedAt, then ID, newest first.

@@ -17,13 +17,20 @@ const (
 
 // Rooms is the use cases around rooms and their members. Safe for concurrent use.
 type Rooms struct {
-	store RoomStore
-	pub   Publisher
+	store    RoomStore
+	pub      Publisher
+	observer Observer // nil: nobody can tell who is online
 }
 
 // NewRooms returns the use cases over a store; membership events go to pub once they are stored.
 func NewRooms(store RoomStore, pub Publisher) *Rooms {
 	return &Rooms{store: store, pub: pub}
+}
+
+// WithObserver lets lists of rooms tell who of the members is online.
+func (r *Rooms) WithObserver(observer Observer) *Rooms {
+	r.observer = observer
+	return r
 }
 
 // Create makes a room of its creator, who owns it, and the members named. A direct room that exists for the same two
@@ -58,10 +65,12 @@ func (r *Rooms) List(ctx context.Context, user string, limit int, pageToken stri
 	if err != nil {
 		return nil, "", fmt.Errorf("list rooms: %w", err)
 	}
-	if len(rooms) <= limit {
+	more := len(rooms) > limit
+	rooms = rooms[:min(limit, len(rooms))]
+	observeRooms(ctx, r.observer, rooms)
+	if !more {
 		return rooms, "", nil
 	}
-	rooms = rooms[:limit]
 	last := &rooms[limit-1]
 	return rooms, RoomPosition{last.ChangedAt, last.Room.ID}.token(), nil
 }

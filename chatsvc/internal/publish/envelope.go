@@ -89,6 +89,7 @@ func (d *desk) postPart(log chat.LogRef, events []*chatv1.Event, members []strin
 		name = subject.Room(log.Room)
 	}
 	d.send(name, data, d.sent, len(events))
+	d.copyReads(log, events)
 	if len(members) == 0 {
 		return
 	}
@@ -103,6 +104,19 @@ func (d *desk) postPart(log chat.LogRef, events []*chatv1.Event, members []strin
 	}
 	for _, member := range members {
 		d.send(subject.User(member), data, d.copies, len(messages))
+	}
+}
+
+// copyReads tells readers' own sessions, also those that have not subscribed the room, how far they have read: one
+// device reads, and the others know.
+func (d *desk) copyReads(log chat.LogRef, events []*chatv1.Event) {
+	for i, e := range events {
+		if e.GetKind() != chatv1.EventKind_EVENT_KIND_READ {
+			continue
+		}
+		if data, ok := d.seal(log, events[i:i+1]); ok {
+			d.send(subject.User(e.GetUserId()), data, d.copies, 1)
+		}
 	}
 }
 

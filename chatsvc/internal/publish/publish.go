@@ -126,6 +126,19 @@ func (p *Publisher) Publish(events []chat.Event, audience map[int64][]string) {
 	}
 }
 
+// Offer is Publish for state that yields to everything else: it says false, and takes nothing, while more than a
+// quarter of what may wait is waiting. See chat.StatePublisher.
+func (p *Publisher) Offer(events []chat.Event) bool {
+	p.mu.Lock()
+	busy := p.queued+len(events) > p.opts.MaxQueued/4
+	p.mu.Unlock()
+	if busy {
+		return false
+	}
+	p.Publish(events, nil)
+	return true
+}
+
 // Run publishes until ctx ends, then what is left, with a last digest, waiting at most two seconds for NATS.
 // It returns nil.
 func (p *Publisher) Run(ctx context.Context) error {

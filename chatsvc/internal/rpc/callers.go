@@ -37,6 +37,9 @@ var methods = map[string]Role{
 	chatv1.ChatService_MarkRead_FullMethodName:         RoleGateway | RoleService,
 	chatv1.ChatService_CheckAccess_FullMethodName:      RoleGateway | RoleService,
 	chatv1.ChatService_ListInbox_FullMethodName:        RoleGateway | RoleService,
+	chatv1.ChatService_GetPresence_FullMethodName:      RoleGateway | RoleService,
+	chatv1.ChatService_ListOnlineUsers_FullMethodName:  RoleGateway | RoleService,
+	chatv1.ChatService_CountPresence_FullMethodName:    RoleService,
 	chatv1.ChatService_SendNotification_FullMethodName: RoleService,
 	chatv1.ChatService_DisconnectUser_FullMethodName:   RoleService,
 
@@ -45,6 +48,7 @@ var methods = map[string]Role{
 	chatv1.RelayService_ReadLog_FullMethodName:         RoleGateway,
 	chatv1.RelayService_ReadHeads_FullMethodName:       RoleGateway,
 	chatv1.RelayService_ListRevocations_FullMethodName: RoleGateway,
+	chatv1.RelayService_ReportStatuses_FullMethodName:  RoleGateway,
 
 	healthv1.Health_Check_FullMethodName: everybody,
 	healthv1.Health_Watch_FullMethodName: everybody,

@@ -19,6 +19,7 @@ type chatService struct {
 	marks    *chat.Marks
 	inbox    *chat.Inbox
 	revoked  *chat.Revocations
+	statuses *chat.Statuses
 }
 
 func (s *chatService) CreateRoom(

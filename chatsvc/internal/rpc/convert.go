@@ -90,7 +90,19 @@ func summaryOf(s *chat.RoomSummary) *chatv1.RoomSummary {
 		HeadSeq:     s.Head,
 		LastReadSeq: s.LastRead,
 		UnreadCount: s.Unread,
+		Presence:    presenceOf(s.Presence),
 	}
+}
+
+func presenceOf(all []chat.Presence) []*chatv1.Presence {
+	out := make([]*chatv1.Presence, len(all))
+	for i, p := range all {
+		out[i] = &chatv1.Presence{UserId: p.UserID, Status: p.Status}
+		if !p.LastSeen.IsZero() {
+			out[i].LastSeenAt = timestamppb.New(p.LastSeen)
+		}
+	}
+	return out
 }
 
 func membersOf(members []chat.Member) []*chatv1.Member {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -112,10 +113,14 @@ type actorKey struct{}
 // identify finds out who acts in calls of ChatService. Some methods internal services call in nobody's
 // name.
 func identify(ctx context.Context, in any, info *grpc.UnaryServerInfo, call grpc.UnaryHandler) (any, error) {
-	if !strings.HasPrefix(info.FullMethod, chatServicePrefix) || inNobodysName[info.FullMethod] {
+	inName, service := forServices[info.FullMethod]
+	if !strings.HasPrefix(info.FullMethod, chatServicePrefix) || service && !inName {
 		return call(ctx, in)
 	}
 	user, err := identity.User(ctx)
+	if service && errors.Is(err, identity.ErrNoUser) {
+		return call(ctx, in)
+	}
 	if err != nil {
 		return nil, &chat.Error{Code: codeUnauthenticated, Message: err.Error()}
 	}

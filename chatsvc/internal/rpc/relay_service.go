@@ -18,6 +18,7 @@ type relayService struct {
 	marks    *chat.Marks
 	logs     *chat.Logs
 	revoked  *chat.Revocations
+	statuses *chat.Statuses
 	faults   *faults
 	metrics  metrics.Counter
 	done     prometheus.Counter // of commands that took effect
@@ -55,6 +56,7 @@ func (s *relayService) Subscribe(
 func snapshotOf(s *chat.Snapshot) *chatv1.SubscribeResponse {
 	out := &chatv1.SubscribeResponse{
 		HeadSeq: s.Head, Events: newestFitting(wire.Events(s.Events)), GapFromSeq: s.GapFrom, GapToSeq: s.GapTo,
+		MemberIds: s.MemberIDs,
 	}
 	if left := len(s.Events) - len(out.GetEvents()); left > 0 {
 		if out.GapFromSeq == 0 {
@@ -105,4 +107,17 @@ func (s *relayService) ListRevocations(
 		return nil, err
 	}
 	return &chatv1.ListRevocationsResponse{Revocations: revocationsOf(revocations), Head: head}, nil
+}
+
+func (s *relayService) ReportStatuses(
+	ctx context.Context, in *chatv1.ReportStatusesRequest,
+) (*chatv1.ReportStatusesResponse, error) {
+	reports := make([]chat.StatusReport, len(in.GetReports()))
+	for i, r := range in.GetReports() {
+		reports[i] = chat.StatusReport{UserID: r.GetUserId(), Status: r.GetStatus(), At: r.GetAt().AsTime()}
+	}
+	if err := s.statuses.Report(ctx, reports); err != nil {
+		return nil, err
+	}
+	return &chatv1.ReportStatusesResponse{}, nil
 }

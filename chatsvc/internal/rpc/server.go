@@ -35,10 +35,14 @@ const (
 	relayServiceName     = "fliliy.chat.v1.RelayService"
 )
 
-// inNobodysName are the methods of ChatService that internal services call as themselves, for no user.
-var inNobodysName = map[string]bool{
-	chatv1.ChatService_SendNotification_FullMethodName: true,
-	chatv1.ChatService_DisconnectUser_FullMethodName:   true,
+// forServices are the methods that internal services call in nobody's name. Those that are true answer in the name of
+// the acting user where the call names one.
+var forServices = map[string]bool{
+	chatv1.ChatService_SendNotification_FullMethodName: false,
+	chatv1.ChatService_DisconnectUser_FullMethodName:   false,
+	chatv1.ChatService_CountPresence_FullMethodName:    false,
+	chatv1.ChatService_GetPresence_FullMethodName:      true,
+	chatv1.ChatService_ListOnlineUsers_FullMethodName:  true,
 }
 
 // Deps are the use cases behind the counter. All are needed.
@@ -49,6 +53,7 @@ type Deps struct {
 	Logs     *chat.Logs
 	Inbox    *chat.Inbox
 	Revoked  *chat.Revocations
+	Statuses *chat.Statuses
 	Logger   *slog.Logger
 	Metrics  metrics.Counter
 }
@@ -110,9 +115,10 @@ func New(deps Deps, opts Options) *Server {
 	)
 	chatv1.RegisterChatServiceServer(s.grpc, &chatService{
 		rooms: deps.Rooms, messages: deps.Messages, marks: deps.Marks, inbox: deps.Inbox, revoked: deps.Revoked,
+		statuses: deps.Statuses,
 	})
 	chatv1.RegisterRelayServiceServer(s.grpc, &relayService{
-		messages: deps.Messages, marks: deps.Marks, logs: deps.Logs, revoked: deps.Revoked,
+		messages: deps.Messages, marks: deps.Marks, logs: deps.Logs, revoked: deps.Revoked, statuses: deps.Statuses,
 		faults: guard.faults, metrics: deps.Metrics,
 		done: deps.Metrics.RelayResults.WithLabelValues("OK"),
 		opts: opts, stopping: s.stopping, marksUnderWay: make(chan struct{}, opts.MarksUnderWay),

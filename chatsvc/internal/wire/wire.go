@@ -67,6 +67,8 @@ func kindOf(kind chat.Kind) chatv1.EventKind {
 		return chatv1.EventKind_EVENT_KIND_DELIVERED
 	case chat.KindTyping:
 		return chatv1.EventKind_EVENT_KIND_TYPING
+	case chat.KindUserStatus:
+		return chatv1.EventKind_EVENT_KIND_USER_STATUS
 	}
 	return chatv1.EventKind_EVENT_KIND_UNSPECIFIED
 }

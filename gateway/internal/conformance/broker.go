@@ -64,7 +64,9 @@ type delivery struct {
 func (c *consumer) hasRoom() bool { return !c.acks || len(c.unsettled) < unsettledMax }
 
 // Subscribe implements session.Hub; the log's user is the destination. It delivers what waits.
-func (b *Broker) Subscribe(_ context.Context, _ string, log event.Log, _ int64, sink event.Sink) error {
+func (b *Broker) Subscribe(
+	_ context.Context, _ string, log event.Log, _ int64, sink event.Sink,
+) (event.Joined, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := &consumer{sink: sink}
@@ -80,7 +82,7 @@ func (b *Broker) Subscribe(_ context.Context, _ string, log event.Log, _ int64, 
 	}
 	c.queue.consumers = append(c.queue.consumers, c)
 	b.deliver(c.queue)
-	return nil
+	return event.Joined{Seq: -1}, nil
 }
 
 // Unsubscribe implements session.Hub. What the subscription has not settled goes to the others of its queue.

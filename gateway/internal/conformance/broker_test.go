@@ -35,7 +35,7 @@ func (s *sink) Deliver(e *event.Event) {
 func subscribe(t failer, b *conformance.Broker, destination string, acks bool) *sink {
 	t.Helper()
 	s := &sink{acks: acks}
-	if err := b.Subscribe(context.Background(), "guest", event.Log{User: destination}, -1, s); err != nil {
+	if _, err := b.Subscribe(context.Background(), "guest", event.Log{User: destination}, -1, s); err != nil {
 		t.Fatalf("subscribe %s: %v", destination, err)
 	}
 	return s

@@ -92,6 +92,14 @@ type Snapshot struct {
 	Events []Event // after the seq asked for, in order; empty without one
 	// GapFrom and GapTo are the first and last seq that were missed and are not in Events; 0 without a gap.
 	GapFrom, GapTo int64
+	// Members are those of a small room, the subscriber among them; nil in a large one.
+	Members []string
+}
+
+// Joined is where a subscription stands when it becomes live.
+type Joined struct {
+	Seq     int64    // everything up to it was delivered, or was not asked for: a resume goes on from here; -1: there is no resume
+	Members []string // as in Snapshot
 }
 
 // Sink is one subscription of a session, where the hub puts events. The hub calls it under a lock of its own: no

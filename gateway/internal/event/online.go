@@ -1,5 +1,7 @@
 package event
 
+import "time"
+
 // Online is who is online in a room at a moment: the content of a PRESENCE event.
 type Online struct {
 	Members   []OnlineMember // in no order
@@ -11,4 +13,11 @@ type Online struct {
 type OnlineMember struct {
 	User   string
 	Status string
+}
+
+// StatusChange is a user's new status: online, away, busy or offline.
+type StatusChange struct {
+	User   string
+	Status string
+	At     time.Time // those of one user's changes always rise
 }

@@ -14,6 +14,8 @@ type Hub struct {
 	Refuse func(user string, log event.Log) error
 	// Gate, if not nil, holds every Subscribe until it is closed or something is received from it, or ctx ends.
 	Gate chan struct{}
+	// Members are told to everybody who joins.
+	Members []string
 
 	mu       sync.Mutex // held while sinks are called, as the port says
 	logs     map[event.Log][]event.Event
@@ -28,25 +30,27 @@ type member struct {
 
 // Subscribe implements session.Hub. Events published before are replayed when lastSeq asks for them, and it returns
 // once the sink has taken them.
-func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink) error {
+func (h *Hub) Subscribe(
+	ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink,
+) (event.Joined, error) {
 	if h.Gate != nil {
 		select {
 		case <-h.Gate:
 		case <-ctx.Done():
-			return ctx.Err()
+			return event.Joined{}, ctx.Err()
 		}
 	}
 	if h.Refuse != nil {
 		if err := h.Refuse(user, log); err != nil {
-			return err
+			return event.Joined{}, err
 		}
 	}
-	h.join(user, log, lastSeq, sink)
+	joined := h.join(user, log, lastSeq, sink)
 	sink.Await(ctx)
-	return nil
+	return joined, nil
 }
 
-func (h *Hub) join(user string, log event.Log, lastSeq int64, sink event.Sink) {
+func (h *Hub) join(user string, log event.Log, lastSeq int64, sink event.Sink) event.Joined {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.joined == nil {
@@ -59,6 +63,11 @@ func (h *Hub) join(user string, log event.Log, lastSeq int64, sink event.Sink) {
 			sink.Deliver(&h.logs[log][i])
 		}
 	}
+	joined := event.Joined{Members: h.Members}
+	if n := len(h.logs[log]); n > 0 {
+		joined.Seq = h.logs[log][n-1].Seq
+	}
+	return joined
 }
 
 // Unsubscribe implements session.Hub.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/fliliy/chat/gateway/internal/event"
 )
 
 // Presence notes what it is told, by user: sessions are unguessable.
@@ -70,4 +72,37 @@ func (p *Presence) Sessions() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.open)
+}
+
+// Where is session.Whereabouts: it keeps who asks until the test answers.
+type Where struct {
+	mu    sync.Mutex
+	asked []func(*event.Event)
+	calls []string
+}
+
+// Tell implements session.Whereabouts.
+func (w *Where) Tell(room int64, user string, members []string, done func(*event.Event)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked = append(w.asked, done)
+	w.calls = append(w.calls, fmt.Sprintf("%s %d %v", user, room, members))
+}
+
+// Answer tells all who have asked.
+func (w *Where) Answer(e *event.Event) {
+	w.mu.Lock()
+	asked := w.asked
+	w.asked = nil
+	w.mu.Unlock()
+	for _, done := range asked {
+		done(e)
+	}
+}
+
+// Calls returns who asked, in order, as in "alice 42 [alice bob]".
+func (w *Where) Calls() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls)
 }

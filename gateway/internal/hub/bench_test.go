@@ -24,7 +24,7 @@ func newBenchHub(b *testing.B, rooms, sinks int) (*hub.Hub, []*counter) {
 	for id := 1; id <= rooms; id++ {
 		for range sinks {
 			c := new(counter)
-			if err := h.Subscribe(b.Context(), "bench", room(int64(id)), -1, c); err != nil {
+			if _, err := h.Subscribe(b.Context(), "bench", room(int64(id)), -1, c); err != nil {
 				b.Fatal(err)
 			}
 			all = append(all, c)
@@ -79,7 +79,7 @@ func BenchmarkSubscribe(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if err := h.Subscribe(b.Context(), "bench", room(1), -1, c); err != nil {
+		if _, err := h.Subscribe(b.Context(), "bench", room(1), -1, c); err != nil {
 			b.Fatal(err)
 		}
 		h.Unsubscribe(room(1), c)
@@ -89,7 +89,7 @@ func BenchmarkSubscribe(b *testing.B) {
 func TestDeliverAllocatesNothing(t *testing.T) {
 	h := hub.New(hub.Options{Interest: newFeed(), Logs: newStore()})
 	for range 1000 {
-		if err := h.Subscribe(t.Context(), "alice", room(1), -1, new(counter)); err != nil {
+		if _, err := h.Subscribe(t.Context(), "alice", room(1), -1, new(counter)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func BenchmarkResume(b *testing.B) {
 			}
 			st := newStore()
 			h := hub.New(hub.Options{Interest: newFeed(), Logs: st, Tuning: tuning})
-			if err := h.Subscribe(b.Context(), "bench", room(1), -1, new(counter)); err != nil {
+			if _, err := h.Subscribe(b.Context(), "bench", room(1), -1, new(counter)); err != nil {
 				b.Fatal(err)
 			}
 			h.Deliver(room(1), st.add(room(1), 150))
@@ -121,7 +121,7 @@ func BenchmarkResume(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
-				if err := h.Subscribe(b.Context(), "bench", room(1), 50, c); err != nil {
+				if _, err := h.Subscribe(b.Context(), "bench", room(1), 50, c); err != nil {
 					b.Fatal(err)
 				}
 				h.Unsubscribe(room(1), c)

@@ -125,7 +125,7 @@ func TestReconnectStormReadsNoLog(t *testing.T) {
 		sinks, results := make([]*sink, many), make(chan error, many)
 		for i := range sinks {
 			sinks[i] = newSink("s")
-			go func() { results <- r.Subscribe(t.Context(), "alice", room(1), int64(i%100), sinks[i]) }()
+			go func() { results <- outcome(r.Subscribe(t.Context(), "alice", room(1), int64(i%100), sinks[i])) }()
 		}
 		for range 50 {
 			r.Deliver(room(1), r.store.add(room(1), 1))
@@ -212,7 +212,7 @@ func TestReplaysWaitForTheirClient(t *testing.T) {
 		r.Deliver(room(1), r.store.add(room(1), 5))
 		slow := &slowSink{sink: newSink("slow"), taken: make(chan struct{})}
 		joined, began := make(chan error, 2), time.Now()
-		go func() { joined <- r.Subscribe(t.Context(), "alice", room(1), 0, slow) }()
+		go func() { joined <- outcome(r.Subscribe(t.Context(), "alice", room(1), 0, slow)) }()
 		synctest.Wait()
 		r.Deliver(room(1), r.store.add(room(1), 20))
 		wantSeqs(t, r.join(t, "carol", room(1), 18), 0, 21, 22, 23, 24, 25)

@@ -14,7 +14,7 @@ var inbox = event.Log{User: "alice"}
 func (r *rig) joinAs(t *testing.T, session string, log event.Log) *sink {
 	t.Helper()
 	s := newSink(session)
-	if err := r.Subscribe(t.Context(), "alice", log, -1, s); err != nil {
+	if _, err := r.Subscribe(t.Context(), "alice", log, -1, s); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -28,7 +28,7 @@ func TestLostAccess(t *testing.T) {
 			}
 			wantSeqs(t, alice, 1, 2, 3)
 			wantSeqs(t, elsewhere, 1)
-			wantCode(t, r.Subscribe(t.Context(), "bob", room(1), 0, newSink("again")), event.Forbidden)
+			wantCode(t, outcome(r.Subscribe(t.Context(), "bob", room(1), 0, newSink("again"))), event.Forbidden)
 		})
 	})
 	t.Run("of the last one gives up the interest", func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestLostAccessOutOfStep(t *testing.T) {
 				r.Deliver(log, r.store.add(log, 1))
 			}
 			bob := newSink("s")
-			wantCode(t, r.Subscribe(t.Context(), "bob", room(1), 1, bob), event.Forbidden)
+			wantCode(t, outcome(r.Subscribe(t.Context(), "bob", room(1), 1, bob)), event.Forbidden)
 			wantSeqs(t, bob, 2, 3)
 			if ended, _ := bob.state(); ended != nil {
 				t.Error("the sink was ended, the error alone should say it")

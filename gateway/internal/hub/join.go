@@ -12,32 +12,35 @@ import (
 
 var errEnded = errors.New("the node is stopping")
 
-// Subscribe checks access and joins a log; it returns when the subscription is live. With lastSeq >= 0 the sink first
+// Subscribe checks access and joins a log; it returns when the subscription is live, and where it stands then. With lastSeq >= 0 the sink first
 // gets what it missed: a GAP event where that is more than the chat service's cap, then the events, then what came
 // meanwhile; lastSeq < 0 is "from now on". The sink may be called before Subscribe returns, and even be ended.
 //
 // Errors are *event.Error: what the chat service says (FORBIDDEN, UNAVAILABLE), INVALID when the sink is subscribed
 // to the log already, UNAVAILABLE otherwise; or the context's error when that has ended. After an error the sink gets
 // nothing more, not even an End; events it got before are true ones, in order.
-func (h *Hub) Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink) error {
+func (h *Hub) Subscribe(
+	ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink,
+) (event.Joined, error) {
 	joinCtx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	defer context.AfterFunc(h.life.ctx, func() { leave(errEnded) })()
 
 	t, err := h.acquire(joinCtx, log)
 	if err != nil {
-		return h.refusal(ctx, log, err)
+		return event.Joined{}, h.refusal(ctx, log, err)
 	}
 	s := &subscription{user: user, session: sink.Session(), sink: sink, leave: leave}
 	if !t.attach(s) {
 		h.release(t, h.tuning.Linger)
-		return &event.Error{Code: event.Invalid, Message: log.Destination() + " is subscribed already by this sink"}
+		return event.Joined{}, &event.Error{Code: event.Invalid, Message: log.Destination() + " is subscribed already by this sink"}
 	}
-	if err := h.join(joinCtx, t, s, lastSeq); err != nil {
+	j := &joiner{hub: h, track: t, sub: s, ctx: joinCtx}
+	if err := j.join(lastSeq); err != nil {
 		h.drop(t, s)
-		return h.refusal(ctx, log, err)
+		return event.Joined{}, h.refusal(ctx, log, err)
 	}
-	return nil
+	return event.Joined{Seq: j.pos, Members: j.members}, nil
 }
 
 // refusal puts an error of a join in the words of the contract.
@@ -80,11 +83,11 @@ func (t *track) attach(s *subscription) bool {
 // it delivers; with the interest live, everything after the snapshot reaches the track (or leaves a hole that it
 // notices); so snapshot and memory meet without gap, and what the memory is too short for is read again. Where the
 // memory has all that the client missed, the chat service is asked for access and head only.
-func (h *Hub) join(ctx context.Context, t *track, s *subscription, lastSeq int64) error {
-	if err := h.listen(ctx, t); err != nil {
+func (j *joiner) join(lastSeq int64) error {
+	h, t := j.hub, j.track
+	if err := h.listen(j.ctx, t); err != nil {
 		return err
 	}
-	j := &joiner{hub: h, track: t, sub: s, ctx: ctx}
 	if lastSeq < 0 {
 		if err := j.ask(-1); err != nil {
 			return err
@@ -138,7 +141,7 @@ func (j *joiner) ask(lastSeq int64) error {
 	if err != nil {
 		return err
 	}
-	j.head, j.pos = snapshot.Head, snapshot.Head
+	j.head, j.pos, j.members = snapshot.Head, snapshot.Head, snapshot.Members
 	if lastSeq < 0 || lastSeq >= snapshot.Head {
 		return nil
 	}
@@ -176,6 +179,8 @@ type joiner struct {
 	ctx   context.Context
 	head  int64 // access was checked at this seq
 	pos   int64 // the sink has, or does not want, events up to this seq
+
+	members []string // of a small room, when access was checked
 }
 
 // replay hands over the snapshot.

@@ -95,7 +95,7 @@ func TestSubscribeRefused(t *testing.T) {
 		inBubble(t, hub.Tuning{Linger: time.Hour}, func(t *testing.T, r *rig) {
 			r.store.ban(room(1), "mallory")
 			s := newSink("s")
-			wantCode(t, r.Subscribe(t.Context(), "mallory", room(1), 0, s), event.Forbidden)
+			wantCode(t, outcome(r.Subscribe(t.Context(), "mallory", room(1), 0, s)), event.Forbidden)
 			synctest.Wait()
 			if live, _ := r.feed.interests(); live != 0 {
 				t.Errorf("%d interests left after a refusal, want none, and no linger", live)
@@ -108,7 +108,7 @@ func TestSubscribeRefused(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
 			r.feed.addErr = errors.New("broken pipe to 10.0.0.7")
-			err := r.Subscribe(t.Context(), "alice", room(1), -1, newSink("s"))
+			_, err := r.Subscribe(t.Context(), "alice", room(1), -1, newSink("s"))
 			wantCode(t, err, event.Unavailable)
 			synctest.Wait()
 			r.feed.addErr = nil
@@ -119,7 +119,7 @@ func TestSubscribeRefused(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
 			s := r.join(t, "alice", room(1), -1)
-			wantCode(t, r.Subscribe(t.Context(), "alice", room(1), -1, s), event.Invalid)
+			wantCode(t, outcome(r.Subscribe(t.Context(), "alice", room(1), -1, s)), event.Invalid)
 			r.Deliver(room(1), r.store.add(room(1), 1))
 			wantSeqs(t, s, 1)
 			r.Unsubscribe(room(1), s)
@@ -165,7 +165,7 @@ func TestSubscribeIsLeft(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					s, result := newSink("s"), make(chan error)
-					go func() { result <- r.Subscribe(ctx, "alice", room(1), 0, s) }()
+					go func() { result <- outcome(r.Subscribe(ctx, "alice", room(1), 0, s)) }()
 					synctest.Wait()
 					started := time.Now()
 					c.leave(r, s, cancel)
@@ -193,12 +193,12 @@ func TestStopEndsJoins(t *testing.T) {
 		h := hub.New(hub.Options{Interest: fd, Logs: st, Tuning: hub.Tuning{CallTimeout: time.Hour}})
 		ctx, stop := context.WithCancel(t.Context())
 		result := make(chan error)
-		go func() { result <- h.Subscribe(t.Context(), "alice", room(1), -1, newSink("s")) }()
+		go func() { result <- outcome(h.Subscribe(t.Context(), "alice", room(1), -1, newSink("s"))) }()
 		synctest.Wait()
 		time.AfterFunc(time.Second, stop)
 		go h.Run(ctx)
 		wantCode(t, <-result, event.Unavailable)
-		wantCode(t, h.Subscribe(t.Context(), "alice", room(2), -1, newSink("s")), event.Unavailable)
+		wantCode(t, outcome(h.Subscribe(t.Context(), "alice", room(2), -1, newSink("s"))), event.Unavailable)
 	})
 }
 
@@ -210,7 +210,7 @@ func TestInterestIsShared(t *testing.T) {
 		results, sinks := make(chan error, many), make([]*sink, many)
 		for i := range sinks {
 			sinks[i] = newSink("s")
-			go func() { results <- r.Subscribe(t.Context(), "alice", room(1), -1, sinks[i]) }()
+			go func() { results <- outcome(r.Subscribe(t.Context(), "alice", room(1), -1, sinks[i])) }()
 		}
 		for range many {
 			if err := <-results; err != nil {

@@ -143,7 +143,7 @@ func (m *model) subscribe(ctx context.Context, user string, log event.Log, lastS
 	m.all = append(m.all, f)
 	go func() {
 		defer close(f.done)
-		f.err = m.hub.Subscribe(ctx, user, log, lastSeq, f.sink)
+		_, f.err = m.hub.Subscribe(ctx, user, log, lastSeq, f.sink)
 		if f.err != nil {
 			f.close()
 		}

@@ -77,7 +77,7 @@ func comeAndGo(ctx context.Context, h *hub.Hub, log event.Log, s *sink, hasty bo
 	joinCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	result := make(chan error, 1)
-	go func() { result <- h.Subscribe(joinCtx, "alice", log, -1, s) }()
+	go func() { result <- outcome(h.Subscribe(joinCtx, "alice", log, -1, s)) }()
 	if !hasty {
 		if err := <-result; err != nil {
 			return err

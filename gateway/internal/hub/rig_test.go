@@ -42,7 +42,7 @@ func inBubble(t *testing.T, tuning hub.Tuning, test func(t *testing.T, r *rig)) 
 func (r *rig) join(t *testing.T, user string, log event.Log, lastSeq int64) *sink {
 	t.Helper()
 	s := newSink("session of " + user)
-	if err := r.Subscribe(t.Context(), user, log, lastSeq, s); err != nil {
+	if _, err := r.Subscribe(t.Context(), user, log, lastSeq, s); err != nil {
 		t.Fatalf("Subscribe(%s, %v) = %v", user, log, err)
 	}
 	return s
@@ -68,3 +68,6 @@ func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// outcome is how a Subscribe ended, for those who need no more.
+func outcome(_ event.Joined, err error) error { return err }

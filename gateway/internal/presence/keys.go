@@ -5,15 +5,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fliliy/chat/proto/presencekey"
 )
 
-// The keys that operators and the older system know (DESIGN section 4). A variable part always stands last and is
-// taken as it is: whatever bytes a user id has, two ids never share a key, and no prefix is the start of another.
+// The keys that operators and the older system know, and that of when a user was last seen: others read them, too.
 const (
-	onlineUsersKey  = "websocket:online_users"
-	statusPrefix    = "websocket:user:status:"
-	roomUsersPrefix = "websocket:chatroom:users:"
-	userRoomsPrefix = "websocket:user:chatrooms:"
+	onlineUsersKey  = presencekey.OnlineUsers
+	statusPrefix    = presencekey.StatusPrefix
+	roomUsersPrefix = presencekey.RoomUsersPrefix
+	userRoomsPrefix = presencekey.UserRoomsPrefix
+	seenPrefix      = presencekey.SeenPrefix
 )
 
 // Our own book-keeping. All of it expires by itself once no gateway renews it.
@@ -28,7 +30,6 @@ const (
 	newsPrefix    = "fliliy:presence:news:"    // + gateway: set of its users of whom another one told a change
 	claimPrefix   = "fliliy:presence:claim:"   // + dead gateway: which one clears it away
 	recordPrefix  = "fliliy:presence:user:"    // + user id: hash of gateway to record
-	seenPrefix    = "fliliy:presence:seen:"    // + user id: "last-seen status told-at", times in ms
 )
 
 // Lifetimes of keys without a renewal.
@@ -40,11 +41,11 @@ const (
 	leaseLife = life / 2
 )
 
-func statusKey(user string) string     { return statusPrefix + user }
-func userRoomsKey(user string) string  { return userRoomsPrefix + user }
+func statusKey(user string) string     { return presencekey.Status(user) }
+func userRoomsKey(user string) string  { return presencekey.UserRooms(user) }
 func recordKey(user string) string     { return recordPrefix + user }
-func seenKey(user string) string       { return seenPrefix + user }
-func roomUsersKey(room int64) string   { return roomUsersPrefix + strconv.FormatInt(room, 10) }
+func seenKey(user string) string       { return presencekey.Seen(user) }
+func roomUsersKey(room int64) string   { return presencekey.RoomUsers(room) }
 func leaseKey(gateway string) string   { return leasePrefix + gateway }
 func heldKey(gateway string) string    { return heldPrefix + gateway }
 func changesKey(gateway string) string { return changesPrefix + gateway }

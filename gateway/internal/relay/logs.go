@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/wire"
@@ -34,6 +35,7 @@ func (r *Relay) Subscribe(ctx context.Context, user string, log event.Log, lastS
 		Events:  wire.Events(log.Destination(), response.GetEvents()),
 		GapFrom: response.GetGapFromSeq(),
 		GapTo:   response.GetGapToSeq(),
+		Members: response.GetMemberIds(),
 	}, nil
 }
 
@@ -96,6 +98,20 @@ func ask[In, Out any](
 		}
 	}
 	return call(ctx, in)
+}
+
+// ReportStatuses tells the chat service of changed statuses, at most 1,000. Errors are *event.Error.
+func (r *Relay) ReportStatuses(ctx context.Context, changes []event.StatusChange) error {
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	request := &chatv1.ReportStatusesRequest{Reports: make([]*chatv1.StatusReport, len(changes))}
+	for i, c := range changes {
+		request.Reports[i] = &chatv1.StatusReport{UserId: c.User, Status: c.Status, At: timestamppb.New(c.At)}
+	}
+	if _, err := ask(ctx, r.callTimeout, r.client.ReportStatuses, request); err != nil {
+		return r.failed("report statuses", err)
+	}
+	return nil
 }
 
 // failed translates the error of a call. What gRPC says about a fault of ours goes to the log, and nowhere else.

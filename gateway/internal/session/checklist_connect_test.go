@@ -128,7 +128,7 @@ func TestFramesAreWrittenByTheVersion(t *testing.T) {
 			run(t, nil, func(c *client) {
 				c.connect(tc.version)
 				c.send(frame("SUBSCRIBE", "id:"+tc.in, topic1, "receipt:"+tc.in))
-				if got, want := c.bytes(), "RECEIPT\nreceipt-id:"+tc.out+"\n\n\x00"; got != want {
+				if got, want := c.bytes(), "RECEIPT\nreceipt-id:"+tc.out+"\nseq:0\n\n\x00"; got != want {
 					t.Errorf("RECEIPT %q, want %q", got, want)
 				}
 				c.hub.Publish(room(1), message(room(1), 7, "1-7"))

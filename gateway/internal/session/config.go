@@ -58,13 +58,15 @@ func DefaultConfig() Config {
 	}
 }
 
-// Deps are what sessions work with. Metrics and Logger may be nil; without Destinations they are the contract's.
+// Deps are what sessions work with. Where (no PRESENCE is sent then), Metrics and Logger may be nil; without Destinations
+// they are the contract's.
 type Deps struct {
 	Destinations Destinations
 
 	Hub      Hub
 	Relay    Relay
 	Presence Presence
+	Where    Whereabouts
 	Auth     Authenticator
 	Metrics  *metrics.Metrics
 	Logger   *slog.Logger

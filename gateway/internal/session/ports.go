@@ -40,7 +40,9 @@ type Destinations interface {
 type Hub interface {
 	// Subscribe checks access and joins a log; it returns when the subscription is live: every event after the
 	// snapshot reaches the sink. lastSeq < 0 is "from now on". Errors: *event.Error FORBIDDEN, UNAVAILABLE.
-	Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink) error
+	Subscribe(
+		ctx context.Context, user string, log event.Log, lastSeq int64, sink event.Sink,
+	) (event.Joined, error)
 	// Unsubscribe leaves: once it has returned, the sink gets nothing more. Unknown pairs are ignored.
 	Unsubscribe(log event.Log, sink event.Sink)
 }
@@ -75,4 +77,12 @@ type Allowance interface {
 	Abusive() bool
 	// Leave is called once, last.
 	Leave()
+}
+
+// Whereabouts tells who is online in a room.
+type Whereabouts interface {
+	// Tell makes the room's PRESENCE event, of who is online after the call began, and returns at once. The user, who
+	// has just joined the room, is among them; members is nil in a large room. done is called once, within a moment,
+	// from any goroutine and perhaps before Tell returns, and must not block.
+	Tell(room int64, user string, members []string, done func(*event.Event))
 }

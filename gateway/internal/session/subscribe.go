@@ -23,6 +23,9 @@ type subscription struct {
 	joining bool // the hub has not said yet that it is live: what is delivered is a replay
 	entered bool // presence counts it
 	over    bool
+
+	awaited bool           // PRESENCE is on its way
+	held    []*event.Event // USER_STATUS meanwhile: it is newer than what PRESENCE says, or as old
 }
 
 // subscribe opens a subscription. It is a barrier: it starts once the outcomes of earlier frames are told.
@@ -47,7 +50,14 @@ func (s *session) subscribe(f *stomp.Frame) error {
 	case !s.barrier():
 		return nil
 	}
-	s.answer(req, s.open(sub, target, lastSeq))
+	joined, failed := s.open(sub, target, lastSeq)
+	if failed == nil && sub.log != (event.Log{}) && joined.Seq >= 0 {
+		req.position = &joined.Seq
+	}
+	s.answer(req, failed)
+	if failed == nil {
+		s.tellPresence(sub, joined.Members)
+	}
 	return nil
 }
 
@@ -104,7 +114,9 @@ func parseLastSeq(header stomp.Header) (int64, *event.Error) {
 }
 
 // open makes a subscription live.
-func (s *session) open(sub *subscription, target destination.Destination, lastSeq int64) error {
+func (s *session) open(
+	sub *subscription, target destination.Destination, lastSeq int64,
+) (event.Joined, error) {
 	switch target.Kind {
 	case destination.RoomTopic:
 		sub.log = event.Log{Room: target.Room}
@@ -114,16 +126,16 @@ func (s *session) open(sub *subscription, target destination.Destination, lastSe
 		sub.log, sub.plain = event.Log{User: sub.destination}, true
 	default:
 		s.add(sub)
-		return nil
+		return event.Joined{}, nil
 	}
 	if !s.awaitReplays() {
-		return nil
+		return event.Joined{}, nil
 	}
-	sub.joining = true
+	sub.joining, sub.awaited = true, sub.log.Room > 0 && s.deps.Where != nil
 	s.add(sub)
-	err := s.deps.Hub.Subscribe(s.calls, s.user, sub.log, lastSeq, sub)
+	joined, err := s.deps.Hub.Subscribe(s.calls, s.user, sub.log, lastSeq, sub)
 	s.opened(sub, err)
-	return err
+	return joined, err
 }
 
 // awaitReplays waits until earlier replays are written. A replay may be larger than the send queue, so it does not
@@ -258,7 +270,7 @@ func (sub *subscription) Deliver(e *event.Event) {
 
 // deliver is Deliver for those who hold mu.
 func (sub *subscription) deliver(e *event.Event) {
-	if sub.over || sub.session.skips(e) {
+	if sub.over || sub.holds(e) || sub.session.skips(e) {
 		return
 	}
 	it := item{frame: e.Frame, sub: sub, ack: sub.acks.delivered(e, sub.log.Room > 0)}

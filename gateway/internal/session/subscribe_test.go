@@ -211,8 +211,8 @@ func TestReplayComesBeforeTheReceiptAndMayExceedTheQueue(t *testing.T) {
 		}
 		c.conn.Resume()
 		out := c.out()
-		if len(out) != 92 || !strings.Contains(out[0], "seq:11") || out[40] != "RECEIPT receipt-id:r1" ||
-			!strings.Contains(out[41], "seq:1 ") || out[91] != "RECEIPT receipt-id:r2" {
+		if len(out) != 92 || !strings.Contains(out[0], "seq:11") || out[40] != "RECEIPT receipt-id:r1 seq:50" ||
+			!strings.Contains(out[41], "seq:1 ") || out[91] != "RECEIPT receipt-id:r2 seq:50" {
 			t.Errorf("got %d frames:\n%s", len(out), strings.Join(out, "\n"))
 		}
 		c.expectClose(0)
@@ -380,7 +380,7 @@ func TestReplayWaitsForItsClient(t *testing.T) {
 		run(t, nil, func(c *client) {
 			resume(c)
 			c.conn.Resume()
-			if out := c.out(); len(out) != 4 || out[3] != "RECEIPT receipt-id:live" {
+			if out := c.out(); len(out) != 4 || out[3] != "RECEIPT receipt-id:live seq:3" {
 				t.Errorf("frames that came out: %q, want three events and the receipt", out)
 			}
 			if n := c.hub.Subscriptions(); n != 2 {

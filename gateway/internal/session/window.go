@@ -19,6 +19,7 @@ type request struct {
 	receiptID   string // "" when no RECEIPT was asked for
 	destination string
 	body        []byte
+	position    *int64 // of a SUBSCRIBE to a log: where it stands; else nil
 }
 
 func requestOf(f *stomp.Frame) request {
@@ -99,7 +100,7 @@ func (s *session) tell() {
 		case p.cause != nil:
 			s.refuse(p.request, p.cause)
 		case p.receiptID != "":
-			s.enqueue(item{raw: receiptFrame(s.version, p.receiptID, p.stored)})
+			s.enqueue(item{raw: receiptFrame(s.version, p.request, p.stored)})
 		}
 	}
 	if told == 0 {
@@ -115,10 +116,14 @@ func (s *session) tell() {
 	s.changed.Broadcast()
 }
 
-// receiptFrame encodes a RECEIPT. What was stored is named: one element per message, so lists for a transaction.
-func receiptFrame(v stomp.Version, receiptID string, stored []action.Stored) []byte {
+// receiptFrame encodes a RECEIPT. What was stored is named: one element per message, so lists for a transaction. That
+// of a SUBSCRIBE names the seq from which a client goes on that is cut off before it got any event.
+func receiptFrame(v stomp.Version, req request, stored []action.Stored) []byte {
 	header := make(stomp.Header, 1, 4)
-	header[0] = stomp.Field{Key: receiptIDHeader, Value: receiptID}
+	header[0] = stomp.Field{Key: receiptIDHeader, Value: req.receiptID}
+	if req.position != nil {
+		header = append(header, stomp.Field{Key: "seq", Value: strconv.FormatInt(*req.position, 10)})
+	}
 	var ids, seqs, duplicates []string
 	for _, message := range stored {
 		if message.MessageID == "" {

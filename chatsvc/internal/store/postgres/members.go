@@ -25,6 +25,51 @@ func (s *Store) Member(ctx context.Context, room int64, user string) (chat.Membe
 	return s.members.get(ctx, membership{room, user})
 }
 
+// Entrance implements chat.LogStore.
+func (s *Store) Entrance(ctx context.Context, room int64, user string) (chat.Member, []string, error) {
+	var m chat.Member
+	var members []string
+	err := s.pool.QueryRow(ctx, `SELECT `+memberColumns+`, CASE WHEN l.member_count <= $3 THEN
+			(SELECT array_agg(o.user_id ORDER BY o.joined_at, o.user_id) FROM members o WHERE o.room_id = $1) END
+		FROM members m JOIN logs l ON l.log_id = m.room_id WHERE m.room_id = $1 AND m.user_id = $2`,
+		room, user, chat.MaxLive).Scan(&m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered, &members)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return chat.Member{}, nil, nil
+	}
+	return m, members, classify(err)
+}
+
+// LiveRooms implements chat.CircleStore.
+func (s *Store) LiveRooms(ctx context.Context, users []string, limit int) (map[string][]int64, error) {
+	rows, err := s.pool.Query(ctx, `SELECT u, r.room_id FROM unnest($1::text[]) u CROSS JOIN LATERAL (
+			SELECT m.room_id FROM members m JOIN logs l ON l.log_id = m.room_id
+			WHERE m.user_id = u AND l.member_count <= $2 ORDER BY l.changed_at DESC, l.log_id DESC LIMIT $3) r`,
+		users, chat.MaxLive, limit)
+	if err != nil {
+		return nil, classify(err)
+	}
+	rooms := make(map[string][]int64, len(users))
+	var user string
+	var room int64
+	_, err = pgx.ForEachRow(rows, []any{&user, &room}, func() error {
+		rooms[user] = append(rooms[user], room)
+		return nil
+	})
+	return rooms, classify(err)
+}
+
+// Acquainted implements chat.CircleStore.
+func (s *Store) Acquainted(ctx context.Context, user string, users []string) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT u FROM unnest($2::text[]) u WHERE EXISTS (
+		SELECT FROM members o JOIN members m ON m.room_id = o.room_id WHERE o.user_id = u AND m.user_id = $1)`,
+		user, users)
+	if err != nil {
+		return nil, classify(err)
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return known, classify(err)
+}
+
 // Members implements chat.RoomStore.
 func (s *Store) Members(ctx context.Context, room int64) ([]chat.Member, error) {
 	rows, err := s.pool.Query(ctx, `SELECT `+memberColumns+` FROM members WHERE room_id = $1

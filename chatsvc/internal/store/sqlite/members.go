@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -27,6 +28,55 @@ func (s *Store) Member(ctx context.Context, room int64, user string) (chat.Membe
 		return chat.Member{}, nil
 	}
 	return member, classify(err)
+}
+
+// Entrance implements chat.LogStore.
+func (s *Store) Entrance(ctx context.Context, room int64, user string) (chat.Member, []string, error) {
+	var m chat.Member
+	var list []byte
+	err := s.reader.QueryRowContext(ctx, `SELECT `+memberColumns+`, CASE WHEN l.member_count <= ?3 THEN
+			(SELECT json_group_array(user_id) FROM (SELECT o.user_id FROM members o WHERE o.room_id = ?1
+				ORDER BY o.joined_at, o.user_id)) END
+		FROM members m JOIN logs l ON l.log_id = m.room_id WHERE m.room_id = ?1 AND m.user_id = ?2`,
+		room, user, chat.MaxLive).Scan(&m.UserID, &m.Role, scanTime{&m.JoinedAt}, &m.LastRead, &m.LastDelivered, &list)
+	if errors.Is(err, sql.ErrNoRows) {
+		return chat.Member{}, nil, nil
+	}
+	var members []string
+	if err == nil && list != nil {
+		err = json.Unmarshal(list, &members)
+	}
+	return m, members, classify(err)
+}
+
+// LiveRooms implements chat.CircleStore.
+func (s *Store) LiveRooms(ctx context.Context, users []string, limit int) (map[string][]int64, error) {
+	rooms := make(map[string][]int64, len(users))
+	for _, user := range users {
+		rows, err := s.reader.QueryContext(ctx, `SELECT m.room_id FROM members m JOIN logs l ON l.log_id = m.room_id
+			WHERE m.user_id = ? AND l.member_count <= ? ORDER BY l.changed_at DESC, l.log_id DESC LIMIT ?`,
+			user, chat.MaxLive, limit)
+		of, err := collect(rows, err, func(scan func(...any) error) (id int64, err error) {
+			err = scan(&id)
+			return id, err
+		})
+		if err != nil {
+			return nil, classify(err)
+		}
+		if len(of) > 0 {
+			rooms[user] = of
+		}
+	}
+	return rooms, nil
+}
+
+// Acquainted implements chat.CircleStore.
+func (s *Store) Acquainted(ctx context.Context, user string, users []string) ([]string, error) {
+	rows, err := s.reader.QueryContext(ctx, `SELECT u.value FROM json_each(?2) u WHERE EXISTS (
+		SELECT 1 FROM members o JOIN members m ON m.room_id = o.room_id WHERE o.user_id = u.value AND m.user_id = ?1)`,
+		user, list(users))
+	known, err := collect(rows, err, scanString)
+	return known, classify(err)
 }
 
 // Members implements chat.RoomStore.

@@ -18,6 +18,7 @@ type Store interface {
 	chat.LogStore
 	chat.MarkStore
 	chat.RevocationStore
+	chat.CircleStore
 	Append(ctx context.Context, units [][]chat.Draft) (chat.Appended, error)
 	RecentHeads(ctx context.Context, window time.Duration) ([]chat.Head, error)
 	Close()
@@ -40,6 +41,9 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"Direct":       testDirect,
 		"List":         testList,
 		"Unread":       testUnread,
+		"UnreadModel":  testUnreadModel,
+		"Entrance":     testEntrance,
+		"Circle":       testCircle,
 		"Add":          testAdd,
 		"Remove":       testRemove,
 		"Refused":      testRefusedChanges,

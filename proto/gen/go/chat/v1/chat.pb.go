@@ -400,7 +400,9 @@ type RoomSummary struct {
 	// The acting user's read mark.
 	LastReadSeq int64 `protobuf:"varint,4,opt,name=last_read_seq,json=lastReadSeq,proto3" json:"last_read_seq,omitempty"`
 	// Messages of others after the read mark.
-	UnreadCount   int64 `protobuf:"varint,5,opt,name=unread_count,json=unreadCount,proto3" json:"unread_count,omitempty"`
+	UnreadCount int64 `protobuf:"varint,5,opt,name=unread_count,json=unreadCount,proto3" json:"unread_count,omitempty"`
+	// Of each member, in rooms of at most 64; with the status unknown while that cannot be told.
+	Presence      []*Presence `protobuf:"bytes,6,rep,name=presence,proto3" json:"presence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -470,6 +472,76 @@ func (x *RoomSummary) GetUnreadCount() int64 {
 	return 0
 }
 
+func (x *RoomSummary) GetPresence() []*Presence {
+	if x != nil {
+		return x.Presence
+	}
+	return nil
+}
+
+// Presence is a user's online state over all devices.
+type Presence struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// online, away, busy, offline; or unknown, while that cannot be told.
+	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	// When the user was last known to be online; absent where nothing is known.
+	LastSeenAt    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Presence) Reset() {
+	*x = Presence{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Presence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Presence) ProtoMessage() {}
+
+func (x *Presence) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Presence.ProtoReflect.Descriptor instead.
+func (*Presence) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Presence) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *Presence) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *Presence) GetLastSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenAt
+	}
+	return nil
+}
+
 type Member struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	UserId      string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -484,7 +556,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[6]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +568,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[6]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +581,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{6}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Member) GetUserId() string {
@@ -556,7 +628,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[7]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +640,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[7]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +653,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{7}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListMembersRequest) GetChatRoomId() int64 {
@@ -600,7 +672,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[8]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +684,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[8]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +697,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{8}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -645,7 +717,7 @@ type AddMembersRequest struct {
 
 func (x *AddMembersRequest) Reset() {
 	*x = AddMembersRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +729,7 @@ func (x *AddMembersRequest) String() string {
 func (*AddMembersRequest) ProtoMessage() {}
 
 func (x *AddMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[9]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +742,7 @@ func (x *AddMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMembersRequest.ProtoReflect.Descriptor instead.
 func (*AddMembersRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{9}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AddMembersRequest) GetChatRoomId() int64 {
@@ -696,7 +768,7 @@ type AddMembersResponse struct {
 
 func (x *AddMembersResponse) Reset() {
 	*x = AddMembersResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +780,7 @@ func (x *AddMembersResponse) String() string {
 func (*AddMembersResponse) ProtoMessage() {}
 
 func (x *AddMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[10]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +793,7 @@ func (x *AddMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMembersResponse.ProtoReflect.Descriptor instead.
 func (*AddMembersResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{10}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AddMembersResponse) GetMembers() []*Member {
@@ -741,7 +813,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +825,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[11]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +838,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{11}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RemoveMemberRequest) GetChatRoomId() int64 {
@@ -791,7 +863,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[12]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +875,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[12]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +888,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{12}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{13}
 }
 
 type SendMessageRequest struct {
@@ -836,7 +908,7 @@ type SendMessageRequest struct {
 
 func (x *SendMessageRequest) Reset() {
 	*x = SendMessageRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +920,7 @@ func (x *SendMessageRequest) String() string {
 func (*SendMessageRequest) ProtoMessage() {}
 
 func (x *SendMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[13]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +933,7 @@ func (x *SendMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessageRequest.ProtoReflect.Descriptor instead.
 func (*SendMessageRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{13}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SendMessageRequest) GetChatRoomId() int64 {
@@ -911,7 +983,7 @@ type SendMessageResponse struct {
 
 func (x *SendMessageResponse) Reset() {
 	*x = SendMessageResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +995,7 @@ func (x *SendMessageResponse) String() string {
 func (*SendMessageResponse) ProtoMessage() {}
 
 func (x *SendMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[14]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1008,7 @@ func (x *SendMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendMessageResponse.ProtoReflect.Descriptor instead.
 func (*SendMessageResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{14}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SendMessageResponse) GetMessageId() string {
@@ -975,7 +1047,7 @@ type EditMessageRequest struct {
 
 func (x *EditMessageRequest) Reset() {
 	*x = EditMessageRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1059,7 @@ func (x *EditMessageRequest) String() string {
 func (*EditMessageRequest) ProtoMessage() {}
 
 func (x *EditMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[15]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1072,7 @@ func (x *EditMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditMessageRequest.ProtoReflect.Descriptor instead.
 func (*EditMessageRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{15}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EditMessageRequest) GetChatRoomId() int64 {
@@ -1045,7 +1117,7 @@ type EditMessageResponse struct {
 
 func (x *EditMessageResponse) Reset() {
 	*x = EditMessageResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1129,7 @@ func (x *EditMessageResponse) String() string {
 func (*EditMessageResponse) ProtoMessage() {}
 
 func (x *EditMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[16]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1142,7 @@ func (x *EditMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditMessageResponse.ProtoReflect.Descriptor instead.
 func (*EditMessageResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{16}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EditMessageResponse) GetMessageId() string {
@@ -1105,7 +1177,7 @@ type RecallMessageRequest struct {
 
 func (x *RecallMessageRequest) Reset() {
 	*x = RecallMessageRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1189,7 @@ func (x *RecallMessageRequest) String() string {
 func (*RecallMessageRequest) ProtoMessage() {}
 
 func (x *RecallMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[17]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1202,7 @@ func (x *RecallMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecallMessageRequest.ProtoReflect.Descriptor instead.
 func (*RecallMessageRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{17}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RecallMessageRequest) GetChatRoomId() int64 {
@@ -1160,7 +1232,7 @@ type RecallMessageResponse struct {
 
 func (x *RecallMessageResponse) Reset() {
 	*x = RecallMessageResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1244,7 @@ func (x *RecallMessageResponse) String() string {
 func (*RecallMessageResponse) ProtoMessage() {}
 
 func (x *RecallMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[18]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1257,7 @@ func (x *RecallMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecallMessageResponse.ProtoReflect.Descriptor instead.
 func (*RecallMessageResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{18}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RecallMessageResponse) GetMessageId() string {
@@ -1224,7 +1296,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1308,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[19]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1321,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{19}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListMessagesRequest) GetChatRoomId() int64 {
@@ -1291,7 +1363,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1375,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[20]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1388,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{20}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListMessagesResponse) GetEvents() []*Event {
@@ -1344,7 +1416,7 @@ type MarkReadRequest struct {
 
 func (x *MarkReadRequest) Reset() {
 	*x = MarkReadRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1428,7 @@ func (x *MarkReadRequest) String() string {
 func (*MarkReadRequest) ProtoMessage() {}
 
 func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[21]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1441,7 @@ func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadRequest.ProtoReflect.Descriptor instead.
 func (*MarkReadRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{21}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MarkReadRequest) GetChatRoomId() int64 {
@@ -1395,7 +1467,7 @@ type MarkReadResponse struct {
 
 func (x *MarkReadResponse) Reset() {
 	*x = MarkReadResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1479,7 @@ func (x *MarkReadResponse) String() string {
 func (*MarkReadResponse) ProtoMessage() {}
 
 func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[22]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1492,7 @@ func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadResponse.ProtoReflect.Descriptor instead.
 func (*MarkReadResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{22}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *MarkReadResponse) GetLastReadSeq() int64 {
@@ -1439,7 +1511,7 @@ type CheckAccessRequest struct {
 
 func (x *CheckAccessRequest) Reset() {
 	*x = CheckAccessRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1523,7 @@ func (x *CheckAccessRequest) String() string {
 func (*CheckAccessRequest) ProtoMessage() {}
 
 func (x *CheckAccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[23]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1536,7 @@ func (x *CheckAccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckAccessRequest.ProtoReflect.Descriptor instead.
 func (*CheckAccessRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{23}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CheckAccessRequest) GetChatRoomId() int64 {
@@ -1483,7 +1555,7 @@ type CheckAccessResponse struct {
 
 func (x *CheckAccessResponse) Reset() {
 	*x = CheckAccessResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1567,7 @@ func (x *CheckAccessResponse) String() string {
 func (*CheckAccessResponse) ProtoMessage() {}
 
 func (x *CheckAccessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[24]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1580,7 @@ func (x *CheckAccessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckAccessResponse.ProtoReflect.Descriptor instead.
 func (*CheckAccessResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{24}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CheckAccessResponse) GetAllowed() bool {
@@ -1530,7 +1602,7 @@ type ListInboxRequest struct {
 
 func (x *ListInboxRequest) Reset() {
 	*x = ListInboxRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[25]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1614,7 @@ func (x *ListInboxRequest) String() string {
 func (*ListInboxRequest) ProtoMessage() {}
 
 func (x *ListInboxRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[25]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1627,7 @@ func (x *ListInboxRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInboxRequest.ProtoReflect.Descriptor instead.
 func (*ListInboxRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{25}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListInboxRequest) GetBeforeSeq() int64 {
@@ -1589,7 +1661,7 @@ type ListInboxResponse struct {
 
 func (x *ListInboxResponse) Reset() {
 	*x = ListInboxResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[26]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1673,7 @@ func (x *ListInboxResponse) String() string {
 func (*ListInboxResponse) ProtoMessage() {}
 
 func (x *ListInboxResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[26]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1686,7 @@ func (x *ListInboxResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInboxResponse.ProtoReflect.Descriptor instead.
 func (*ListInboxResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{26}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListInboxResponse) GetEvents() []*Event {
@@ -1648,7 +1720,7 @@ type SendNotificationRequest struct {
 
 func (x *SendNotificationRequest) Reset() {
 	*x = SendNotificationRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[27]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1732,7 @@ func (x *SendNotificationRequest) String() string {
 func (*SendNotificationRequest) ProtoMessage() {}
 
 func (x *SendNotificationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[27]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1745,7 @@ func (x *SendNotificationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendNotificationRequest.ProtoReflect.Descriptor instead.
 func (*SendNotificationRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{27}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SendNotificationRequest) GetUserId() string {
@@ -1729,7 +1801,7 @@ type SendNotificationResponse struct {
 
 func (x *SendNotificationResponse) Reset() {
 	*x = SendNotificationResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[28]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1813,7 @@ func (x *SendNotificationResponse) String() string {
 func (*SendNotificationResponse) ProtoMessage() {}
 
 func (x *SendNotificationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[28]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1826,7 @@ func (x *SendNotificationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendNotificationResponse.ProtoReflect.Descriptor instead.
 func (*SendNotificationResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{28}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SendNotificationResponse) GetNotificationId() string {
@@ -1792,7 +1864,7 @@ type DisconnectUserRequest struct {
 
 func (x *DisconnectUserRequest) Reset() {
 	*x = DisconnectUserRequest{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[29]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1876,7 @@ func (x *DisconnectUserRequest) String() string {
 func (*DisconnectUserRequest) ProtoMessage() {}
 
 func (x *DisconnectUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[29]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1889,7 @@ func (x *DisconnectUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectUserRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectUserRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{29}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DisconnectUserRequest) GetUserId() string {
@@ -1851,7 +1923,7 @@ type DisconnectUserResponse struct {
 
 func (x *DisconnectUserResponse) Reset() {
 	*x = DisconnectUserResponse{}
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[30]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1863,7 +1935,7 @@ func (x *DisconnectUserResponse) String() string {
 func (*DisconnectUserResponse) ProtoMessage() {}
 
 func (x *DisconnectUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[30]
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1876,7 +1948,7 @@ func (x *DisconnectUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectUserResponse.ProtoReflect.Descriptor instead.
 func (*DisconnectUserResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{30}
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DisconnectUserResponse) GetTokensIssuedBefore() *timestamppb.Timestamp {
@@ -1884,6 +1956,364 @@ func (x *DisconnectUserResponse) GetTokensIssuedBefore() *timestamppb.Timestamp 
 		return x.TokensIssuedBefore
 	}
 	return nil
+}
+
+type GetPresenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 100.
+	UserIds       []string `protobuf:"bytes,1,rep,name=user_ids,json=userIds,proto3" json:"user_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPresenceRequest) Reset() {
+	*x = GetPresenceRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPresenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPresenceRequest) ProtoMessage() {}
+
+func (x *GetPresenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPresenceRequest.ProtoReflect.Descriptor instead.
+func (*GetPresenceRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *GetPresenceRequest) GetUserIds() []string {
+	if x != nil {
+		return x.UserIds
+	}
+	return nil
+}
+
+type GetPresenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order asked, each user once.
+	Presence      []*Presence `protobuf:"bytes,1,rep,name=presence,proto3" json:"presence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPresenceResponse) Reset() {
+	*x = GetPresenceResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPresenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPresenceResponse) ProtoMessage() {}
+
+func (x *GetPresenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPresenceResponse.ProtoReflect.Descriptor instead.
+func (*GetPresenceResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetPresenceResponse) GetPresence() []*Presence {
+	if x != nil {
+		return x.Presence
+	}
+	return nil
+}
+
+type ListOnlineUsersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ChatRoomId    int64                  `protobuf:"varint,1,opt,name=chat_room_id,json=chatRoomId,proto3" json:"chat_room_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOnlineUsersRequest) Reset() {
+	*x = ListOnlineUsersRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOnlineUsersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOnlineUsersRequest) ProtoMessage() {}
+
+func (x *ListOnlineUsersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOnlineUsersRequest.ProtoReflect.Descriptor instead.
+func (*ListOnlineUsersRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListOnlineUsersRequest) GetChatRoomId() int64 {
+	if x != nil {
+		return x.ChatRoomId
+	}
+	return 0
+}
+
+type ListOnlineUsersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Members who are online, in the order in which they joined; at most 1,000.
+	Online []*Presence `protobuf:"bytes,1,rep,name=online,proto3" json:"online,omitempty"`
+	// True when more are online than are named.
+	Truncated bool `protobuf:"varint,2,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	// False while nobody can tell who is online; online is empty then.
+	Known         bool `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOnlineUsersResponse) Reset() {
+	*x = ListOnlineUsersResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOnlineUsersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOnlineUsersResponse) ProtoMessage() {}
+
+func (x *ListOnlineUsersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOnlineUsersResponse.ProtoReflect.Descriptor instead.
+func (*ListOnlineUsersResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListOnlineUsersResponse) GetOnline() []*Presence {
+	if x != nil {
+		return x.Online
+	}
+	return nil
+}
+
+func (x *ListOnlineUsersResponse) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
+}
+
+func (x *ListOnlineUsersResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+type CountPresenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1,000.
+	ChatRoomIds   []int64 `protobuf:"varint,1,rep,packed,name=chat_room_ids,json=chatRoomIds,proto3" json:"chat_room_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountPresenceRequest) Reset() {
+	*x = CountPresenceRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountPresenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountPresenceRequest) ProtoMessage() {}
+
+func (x *CountPresenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountPresenceRequest.ProtoReflect.Descriptor instead.
+func (*CountPresenceRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CountPresenceRequest) GetChatRoomIds() []int64 {
+	if x != nil {
+		return x.ChatRoomIds
+	}
+	return nil
+}
+
+type CountPresenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Users online, in any room or none.
+	OnlineCount int64 `protobuf:"varint,1,opt,name=online_count,json=onlineCount,proto3" json:"online_count,omitempty"`
+	// In the order asked.
+	Rooms []*RoomPresenceCount `protobuf:"bytes,2,rep,name=rooms,proto3" json:"rooms,omitempty"`
+	// False while nobody can tell; all counts are 0 then.
+	Known         bool `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountPresenceResponse) Reset() {
+	*x = CountPresenceResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountPresenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountPresenceResponse) ProtoMessage() {}
+
+func (x *CountPresenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountPresenceResponse.ProtoReflect.Descriptor instead.
+func (*CountPresenceResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CountPresenceResponse) GetOnlineCount() int64 {
+	if x != nil {
+		return x.OnlineCount
+	}
+	return 0
+}
+
+func (x *CountPresenceResponse) GetRooms() []*RoomPresenceCount {
+	if x != nil {
+		return x.Rooms
+	}
+	return nil
+}
+
+func (x *CountPresenceResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+// RoomPresenceCount is how many users have a room open.
+type RoomPresenceCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ChatRoomId    int64                  `protobuf:"varint,1,opt,name=chat_room_id,json=chatRoomId,proto3" json:"chat_room_id,omitempty"`
+	OpenCount     int64                  `protobuf:"varint,2,opt,name=open_count,json=openCount,proto3" json:"open_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomPresenceCount) Reset() {
+	*x = RoomPresenceCount{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomPresenceCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomPresenceCount) ProtoMessage() {}
+
+func (x *RoomPresenceCount) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomPresenceCount.ProtoReflect.Descriptor instead.
+func (*RoomPresenceCount) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *RoomPresenceCount) GetChatRoomId() int64 {
+	if x != nil {
+		return x.ChatRoomId
+	}
+	return 0
+}
+
+func (x *RoomPresenceCount) GetOpenCount() int64 {
+	if x != nil {
+		return x.OpenCount
+	}
+	return 0
 }
 
 var File_fliliy_chat_v1_chat_proto protoreflect.FileDescriptor
@@ -1919,14 +2349,20 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"n\n" +
 	"\x11ListRoomsResponse\x121\n" +
 	"\x05rooms\x18\x01 \x03(\v2\x1b.fliliy.chat.v1.RoomSummaryR\x05rooms\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcf\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x02\n" +
 	"\vRoomSummary\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.fliliy.chat.v1.RoomR\x04room\x124\n" +
 	"\n" +
 	"last_event\x18\x02 \x01(\v2\x15.fliliy.chat.v1.EventR\tlastEvent\x12\x19\n" +
 	"\bhead_seq\x18\x03 \x01(\x03R\aheadSeq\x12\"\n" +
 	"\rlast_read_seq\x18\x04 \x01(\x03R\vlastReadSeq\x12!\n" +
-	"\funread_count\x18\x05 \x01(\x03R\vunreadCount\"\xdc\x01\n" +
+	"\funread_count\x18\x05 \x01(\x03R\vunreadCount\x124\n" +
+	"\bpresence\x18\x06 \x03(\v2\x18.fliliy.chat.v1.PresenceR\bpresence\"y\n" +
+	"\bPresence\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\tR\x06status\x12<\n" +
+	"\flast_seen_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastSeenAt\"\xdc\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12.\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x1a.fliliy.chat.v1.MemberRoleR\x04role\x127\n" +
@@ -2033,12 +2469,34 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12L\n" +
 	"\x14tokens_issued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x12tokensIssuedBefore\"f\n" +
 	"\x16DisconnectUserResponse\x12L\n" +
-	"\x14tokens_issued_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x12tokensIssuedBefore*X\n" +
+	"\x14tokens_issued_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x12tokensIssuedBefore\"/\n" +
+	"\x12GetPresenceRequest\x12\x19\n" +
+	"\buser_ids\x18\x01 \x03(\tR\auserIds\"K\n" +
+	"\x13GetPresenceResponse\x124\n" +
+	"\bpresence\x18\x01 \x03(\v2\x18.fliliy.chat.v1.PresenceR\bpresence\":\n" +
+	"\x16ListOnlineUsersRequest\x12 \n" +
+	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
+	"chatRoomId\"\x7f\n" +
+	"\x17ListOnlineUsersResponse\x120\n" +
+	"\x06online\x18\x01 \x03(\v2\x18.fliliy.chat.v1.PresenceR\x06online\x12\x1c\n" +
+	"\ttruncated\x18\x02 \x01(\bR\ttruncated\x12\x14\n" +
+	"\x05known\x18\x03 \x01(\bR\x05known\":\n" +
+	"\x14CountPresenceRequest\x12\"\n" +
+	"\rchat_room_ids\x18\x01 \x03(\x03R\vchatRoomIds\"\x89\x01\n" +
+	"\x15CountPresenceResponse\x12!\n" +
+	"\fonline_count\x18\x01 \x01(\x03R\vonlineCount\x127\n" +
+	"\x05rooms\x18\x02 \x03(\v2!.fliliy.chat.v1.RoomPresenceCountR\x05rooms\x12\x14\n" +
+	"\x05known\x18\x03 \x01(\bR\x05known\"T\n" +
+	"\x11RoomPresenceCount\x12 \n" +
+	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
+	"chatRoomId\x12\x1d\n" +
+	"\n" +
+	"open_count\x18\x02 \x01(\x03R\topenCount*X\n" +
 	"\n" +
 	"MemberRole\x12\x1b\n" +
 	"\x17MEMBER_ROLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12MEMBER_ROLE_MEMBER\x10\x01\x12\x15\n" +
-	"\x11MEMBER_ROLE_OWNER\x10\x022\xe6\t\n" +
+	"\x11MEMBER_ROLE_OWNER\x10\x022\x80\f\n" +
 	"\vChatService\x12S\n" +
 	"\n" +
 	"CreateRoom\x12!.fliliy.chat.v1.CreateRoomRequest\x1a\".fliliy.chat.v1.CreateRoomResponse\x12P\n" +
@@ -2053,7 +2511,10 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\fListMessages\x12#.fliliy.chat.v1.ListMessagesRequest\x1a$.fliliy.chat.v1.ListMessagesResponse\x12M\n" +
 	"\bMarkRead\x12\x1f.fliliy.chat.v1.MarkReadRequest\x1a .fliliy.chat.v1.MarkReadResponse\x12V\n" +
 	"\vCheckAccess\x12\".fliliy.chat.v1.CheckAccessRequest\x1a#.fliliy.chat.v1.CheckAccessResponse\x12P\n" +
-	"\tListInbox\x12 .fliliy.chat.v1.ListInboxRequest\x1a!.fliliy.chat.v1.ListInboxResponse\x12e\n" +
+	"\tListInbox\x12 .fliliy.chat.v1.ListInboxRequest\x1a!.fliliy.chat.v1.ListInboxResponse\x12V\n" +
+	"\vGetPresence\x12\".fliliy.chat.v1.GetPresenceRequest\x1a#.fliliy.chat.v1.GetPresenceResponse\x12b\n" +
+	"\x0fListOnlineUsers\x12&.fliliy.chat.v1.ListOnlineUsersRequest\x1a'.fliliy.chat.v1.ListOnlineUsersResponse\x12\\\n" +
+	"\rCountPresence\x12$.fliliy.chat.v1.CountPresenceRequest\x1a%.fliliy.chat.v1.CountPresenceResponse\x12e\n" +
 	"\x10SendNotification\x12'.fliliy.chat.v1.SendNotificationRequest\x1a(.fliliy.chat.v1.SendNotificationResponse\x12_\n" +
 	"\x0eDisconnectUser\x12%.fliliy.chat.v1.DisconnectUserRequest\x1a&.fliliy.chat.v1.DisconnectUserResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
 
@@ -2070,7 +2531,7 @@ func file_fliliy_chat_v1_chat_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(MemberRole)(0),                  // 0: fliliy.chat.v1.MemberRole
 	(*Room)(nil),                     // 1: fliliy.chat.v1.Room
@@ -2079,84 +2540,103 @@ var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(*ListRoomsRequest)(nil),         // 4: fliliy.chat.v1.ListRoomsRequest
 	(*ListRoomsResponse)(nil),        // 5: fliliy.chat.v1.ListRoomsResponse
 	(*RoomSummary)(nil),              // 6: fliliy.chat.v1.RoomSummary
-	(*Member)(nil),                   // 7: fliliy.chat.v1.Member
-	(*ListMembersRequest)(nil),       // 8: fliliy.chat.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),      // 9: fliliy.chat.v1.ListMembersResponse
-	(*AddMembersRequest)(nil),        // 10: fliliy.chat.v1.AddMembersRequest
-	(*AddMembersResponse)(nil),       // 11: fliliy.chat.v1.AddMembersResponse
-	(*RemoveMemberRequest)(nil),      // 12: fliliy.chat.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),     // 13: fliliy.chat.v1.RemoveMemberResponse
-	(*SendMessageRequest)(nil),       // 14: fliliy.chat.v1.SendMessageRequest
-	(*SendMessageResponse)(nil),      // 15: fliliy.chat.v1.SendMessageResponse
-	(*EditMessageRequest)(nil),       // 16: fliliy.chat.v1.EditMessageRequest
-	(*EditMessageResponse)(nil),      // 17: fliliy.chat.v1.EditMessageResponse
-	(*RecallMessageRequest)(nil),     // 18: fliliy.chat.v1.RecallMessageRequest
-	(*RecallMessageResponse)(nil),    // 19: fliliy.chat.v1.RecallMessageResponse
-	(*ListMessagesRequest)(nil),      // 20: fliliy.chat.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),     // 21: fliliy.chat.v1.ListMessagesResponse
-	(*MarkReadRequest)(nil),          // 22: fliliy.chat.v1.MarkReadRequest
-	(*MarkReadResponse)(nil),         // 23: fliliy.chat.v1.MarkReadResponse
-	(*CheckAccessRequest)(nil),       // 24: fliliy.chat.v1.CheckAccessRequest
-	(*CheckAccessResponse)(nil),      // 25: fliliy.chat.v1.CheckAccessResponse
-	(*ListInboxRequest)(nil),         // 26: fliliy.chat.v1.ListInboxRequest
-	(*ListInboxResponse)(nil),        // 27: fliliy.chat.v1.ListInboxResponse
-	(*SendNotificationRequest)(nil),  // 28: fliliy.chat.v1.SendNotificationRequest
-	(*SendNotificationResponse)(nil), // 29: fliliy.chat.v1.SendNotificationResponse
-	(*DisconnectUserRequest)(nil),    // 30: fliliy.chat.v1.DisconnectUserRequest
-	(*DisconnectUserResponse)(nil),   // 31: fliliy.chat.v1.DisconnectUserResponse
-	(*timestamppb.Timestamp)(nil),    // 32: google.protobuf.Timestamp
-	(*Event)(nil),                    // 33: fliliy.chat.v1.Event
-	(*structpb.Struct)(nil),          // 34: google.protobuf.Struct
+	(*Presence)(nil),                 // 7: fliliy.chat.v1.Presence
+	(*Member)(nil),                   // 8: fliliy.chat.v1.Member
+	(*ListMembersRequest)(nil),       // 9: fliliy.chat.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 10: fliliy.chat.v1.ListMembersResponse
+	(*AddMembersRequest)(nil),        // 11: fliliy.chat.v1.AddMembersRequest
+	(*AddMembersResponse)(nil),       // 12: fliliy.chat.v1.AddMembersResponse
+	(*RemoveMemberRequest)(nil),      // 13: fliliy.chat.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),     // 14: fliliy.chat.v1.RemoveMemberResponse
+	(*SendMessageRequest)(nil),       // 15: fliliy.chat.v1.SendMessageRequest
+	(*SendMessageResponse)(nil),      // 16: fliliy.chat.v1.SendMessageResponse
+	(*EditMessageRequest)(nil),       // 17: fliliy.chat.v1.EditMessageRequest
+	(*EditMessageResponse)(nil),      // 18: fliliy.chat.v1.EditMessageResponse
+	(*RecallMessageRequest)(nil),     // 19: fliliy.chat.v1.RecallMessageRequest
+	(*RecallMessageResponse)(nil),    // 20: fliliy.chat.v1.RecallMessageResponse
+	(*ListMessagesRequest)(nil),      // 21: fliliy.chat.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),     // 22: fliliy.chat.v1.ListMessagesResponse
+	(*MarkReadRequest)(nil),          // 23: fliliy.chat.v1.MarkReadRequest
+	(*MarkReadResponse)(nil),         // 24: fliliy.chat.v1.MarkReadResponse
+	(*CheckAccessRequest)(nil),       // 25: fliliy.chat.v1.CheckAccessRequest
+	(*CheckAccessResponse)(nil),      // 26: fliliy.chat.v1.CheckAccessResponse
+	(*ListInboxRequest)(nil),         // 27: fliliy.chat.v1.ListInboxRequest
+	(*ListInboxResponse)(nil),        // 28: fliliy.chat.v1.ListInboxResponse
+	(*SendNotificationRequest)(nil),  // 29: fliliy.chat.v1.SendNotificationRequest
+	(*SendNotificationResponse)(nil), // 30: fliliy.chat.v1.SendNotificationResponse
+	(*DisconnectUserRequest)(nil),    // 31: fliliy.chat.v1.DisconnectUserRequest
+	(*DisconnectUserResponse)(nil),   // 32: fliliy.chat.v1.DisconnectUserResponse
+	(*GetPresenceRequest)(nil),       // 33: fliliy.chat.v1.GetPresenceRequest
+	(*GetPresenceResponse)(nil),      // 34: fliliy.chat.v1.GetPresenceResponse
+	(*ListOnlineUsersRequest)(nil),   // 35: fliliy.chat.v1.ListOnlineUsersRequest
+	(*ListOnlineUsersResponse)(nil),  // 36: fliliy.chat.v1.ListOnlineUsersResponse
+	(*CountPresenceRequest)(nil),     // 37: fliliy.chat.v1.CountPresenceRequest
+	(*CountPresenceResponse)(nil),    // 38: fliliy.chat.v1.CountPresenceResponse
+	(*RoomPresenceCount)(nil),        // 39: fliliy.chat.v1.RoomPresenceCount
+	(*timestamppb.Timestamp)(nil),    // 40: google.protobuf.Timestamp
+	(*Event)(nil),                    // 41: fliliy.chat.v1.Event
+	(*structpb.Struct)(nil),          // 42: google.protobuf.Struct
 }
 var file_fliliy_chat_v1_chat_proto_depIdxs = []int32{
-	32, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
+	40, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 1: fliliy.chat.v1.CreateRoomResponse.room:type_name -> fliliy.chat.v1.Room
 	6,  // 2: fliliy.chat.v1.ListRoomsResponse.rooms:type_name -> fliliy.chat.v1.RoomSummary
 	1,  // 3: fliliy.chat.v1.RoomSummary.room:type_name -> fliliy.chat.v1.Room
-	33, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
-	0,  // 5: fliliy.chat.v1.Member.role:type_name -> fliliy.chat.v1.MemberRole
-	32, // 6: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
-	7,  // 7: fliliy.chat.v1.ListMembersResponse.members:type_name -> fliliy.chat.v1.Member
-	7,  // 8: fliliy.chat.v1.AddMembersResponse.members:type_name -> fliliy.chat.v1.Member
-	34, // 9: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
-	33, // 10: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
-	33, // 11: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
-	34, // 12: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
-	32, // 13: fliliy.chat.v1.DisconnectUserRequest.tokens_issued_before:type_name -> google.protobuf.Timestamp
-	32, // 14: fliliy.chat.v1.DisconnectUserResponse.tokens_issued_before:type_name -> google.protobuf.Timestamp
-	2,  // 15: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
-	4,  // 16: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
-	8,  // 17: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
-	10, // 18: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
-	12, // 19: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
-	14, // 20: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
-	16, // 21: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
-	18, // 22: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
-	20, // 23: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
-	22, // 24: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
-	24, // 25: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
-	26, // 26: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
-	28, // 27: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
-	30, // 28: fliliy.chat.v1.ChatService.DisconnectUser:input_type -> fliliy.chat.v1.DisconnectUserRequest
-	3,  // 29: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
-	5,  // 30: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
-	9,  // 31: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
-	11, // 32: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
-	13, // 33: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
-	15, // 34: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
-	17, // 35: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
-	19, // 36: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
-	21, // 37: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
-	23, // 38: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
-	25, // 39: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
-	27, // 40: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
-	29, // 41: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
-	31, // 42: fliliy.chat.v1.ChatService.DisconnectUser:output_type -> fliliy.chat.v1.DisconnectUserResponse
-	29, // [29:43] is the sub-list for method output_type
-	15, // [15:29] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	41, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
+	7,  // 5: fliliy.chat.v1.RoomSummary.presence:type_name -> fliliy.chat.v1.Presence
+	40, // 6: fliliy.chat.v1.Presence.last_seen_at:type_name -> google.protobuf.Timestamp
+	0,  // 7: fliliy.chat.v1.Member.role:type_name -> fliliy.chat.v1.MemberRole
+	40, // 8: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: fliliy.chat.v1.ListMembersResponse.members:type_name -> fliliy.chat.v1.Member
+	8,  // 10: fliliy.chat.v1.AddMembersResponse.members:type_name -> fliliy.chat.v1.Member
+	42, // 11: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
+	41, // 12: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
+	41, // 13: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
+	42, // 14: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
+	40, // 15: fliliy.chat.v1.DisconnectUserRequest.tokens_issued_before:type_name -> google.protobuf.Timestamp
+	40, // 16: fliliy.chat.v1.DisconnectUserResponse.tokens_issued_before:type_name -> google.protobuf.Timestamp
+	7,  // 17: fliliy.chat.v1.GetPresenceResponse.presence:type_name -> fliliy.chat.v1.Presence
+	7,  // 18: fliliy.chat.v1.ListOnlineUsersResponse.online:type_name -> fliliy.chat.v1.Presence
+	39, // 19: fliliy.chat.v1.CountPresenceResponse.rooms:type_name -> fliliy.chat.v1.RoomPresenceCount
+	2,  // 20: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
+	4,  // 21: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
+	9,  // 22: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
+	11, // 23: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
+	13, // 24: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
+	15, // 25: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
+	17, // 26: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
+	19, // 27: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
+	21, // 28: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
+	23, // 29: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
+	25, // 30: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
+	27, // 31: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
+	33, // 32: fliliy.chat.v1.ChatService.GetPresence:input_type -> fliliy.chat.v1.GetPresenceRequest
+	35, // 33: fliliy.chat.v1.ChatService.ListOnlineUsers:input_type -> fliliy.chat.v1.ListOnlineUsersRequest
+	37, // 34: fliliy.chat.v1.ChatService.CountPresence:input_type -> fliliy.chat.v1.CountPresenceRequest
+	29, // 35: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
+	31, // 36: fliliy.chat.v1.ChatService.DisconnectUser:input_type -> fliliy.chat.v1.DisconnectUserRequest
+	3,  // 37: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
+	5,  // 38: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
+	10, // 39: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
+	12, // 40: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
+	14, // 41: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
+	16, // 42: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
+	18, // 43: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
+	20, // 44: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
+	22, // 45: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
+	24, // 46: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
+	26, // 47: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
+	28, // 48: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
+	34, // 49: fliliy.chat.v1.ChatService.GetPresence:output_type -> fliliy.chat.v1.GetPresenceResponse
+	36, // 50: fliliy.chat.v1.ChatService.ListOnlineUsers:output_type -> fliliy.chat.v1.ListOnlineUsersResponse
+	38, // 51: fliliy.chat.v1.ChatService.CountPresence:output_type -> fliliy.chat.v1.CountPresenceResponse
+	30, // 52: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
+	32, // 53: fliliy.chat.v1.ChatService.DisconnectUser:output_type -> fliliy.chat.v1.DisconnectUserResponse
+	37, // [37:54] is the sub-list for method output_type
+	20, // [20:37] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_chat_proto_init() }
@@ -2165,15 +2645,15 @@ func file_fliliy_chat_v1_chat_proto_init() {
 		return
 	}
 	file_fliliy_chat_v1_envelope_proto_init()
-	file_fliliy_chat_v1_chat_proto_msgTypes[19].OneofWrappers = []any{}
-	file_fliliy_chat_v1_chat_proto_msgTypes[25].OneofWrappers = []any{}
+	file_fliliy_chat_v1_chat_proto_msgTypes[20].OneofWrappers = []any{}
+	file_fliliy_chat_v1_chat_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_chat_proto_rawDesc), len(file_fliliy_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,9 @@ const (
 	ChatService_MarkRead_FullMethodName         = "/fliliy.chat.v1.ChatService/MarkRead"
 	ChatService_CheckAccess_FullMethodName      = "/fliliy.chat.v1.ChatService/CheckAccess"
 	ChatService_ListInbox_FullMethodName        = "/fliliy.chat.v1.ChatService/ListInbox"
+	ChatService_GetPresence_FullMethodName      = "/fliliy.chat.v1.ChatService/GetPresence"
+	ChatService_ListOnlineUsers_FullMethodName  = "/fliliy.chat.v1.ChatService/ListOnlineUsers"
+	ChatService_CountPresence_FullMethodName    = "/fliliy.chat.v1.ChatService/CountPresence"
 	ChatService_SendNotification_FullMethodName = "/fliliy.chat.v1.ChatService/SendNotification"
 	ChatService_DisconnectUser_FullMethodName   = "/fliliy.chat.v1.ChatService/DisconnectUser"
 )
@@ -69,6 +72,14 @@ type ChatServiceClient interface {
 	CheckAccess(ctx context.Context, in *CheckAccessRequest, opts ...grpc.CallOption) (*CheckAccessResponse, error)
 	// ListInbox pages through the acting user's inbox.
 	ListInbox(ctx context.Context, in *ListInboxRequest, opts ...grpc.CallOption) (*ListInboxResponse, error)
+	// GetPresence tells who of some users is online, and when the others last were. For the acting user: of those only
+	// with whom she shares a room, the others are left out. A service that names no acting user hears of all.
+	GetPresence(ctx context.Context, in *GetPresenceRequest, opts ...grpc.CallOption) (*GetPresenceResponse, error)
+	// ListOnlineUsers tells which members of a room are online, to one of them, or to a service that names no acting user.
+	ListOnlineUsers(ctx context.Context, in *ListOnlineUsersRequest, opts ...grpc.CallOption) (*ListOnlineUsersResponse, error)
+	// CountPresence counts users who are online, and those who have rooms open. Only for internal services; not reachable
+	// by REST.
+	CountPresence(ctx context.Context, in *CountPresenceRequest, opts ...grpc.CallOption) (*CountPresenceResponse, error)
 	// SendNotification appends a notification to a user's inbox. Only for internal services; not reachable by REST.
 	SendNotification(ctx context.Context, in *SendNotificationRequest, opts ...grpc.CallOption) (*SendNotificationResponse, error)
 	// DisconnectUser revokes the user's tokens that were issued before a moment: every gateway refuses them from then on,
@@ -205,6 +216,36 @@ func (c *chatServiceClient) ListInbox(ctx context.Context, in *ListInboxRequest,
 	return out, nil
 }
 
+func (c *chatServiceClient) GetPresence(ctx context.Context, in *GetPresenceRequest, opts ...grpc.CallOption) (*GetPresenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPresenceResponse)
+	err := c.cc.Invoke(ctx, ChatService_GetPresence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *chatServiceClient) ListOnlineUsers(ctx context.Context, in *ListOnlineUsersRequest, opts ...grpc.CallOption) (*ListOnlineUsersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOnlineUsersResponse)
+	err := c.cc.Invoke(ctx, ChatService_ListOnlineUsers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *chatServiceClient) CountPresence(ctx context.Context, in *CountPresenceRequest, opts ...grpc.CallOption) (*CountPresenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountPresenceResponse)
+	err := c.cc.Invoke(ctx, ChatService_CountPresence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *chatServiceClient) SendNotification(ctx context.Context, in *SendNotificationRequest, opts ...grpc.CallOption) (*SendNotificationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SendNotificationResponse)
@@ -259,6 +300,14 @@ type ChatServiceServer interface {
 	CheckAccess(context.Context, *CheckAccessRequest) (*CheckAccessResponse, error)
 	// ListInbox pages through the acting user's inbox.
 	ListInbox(context.Context, *ListInboxRequest) (*ListInboxResponse, error)
+	// GetPresence tells who of some users is online, and when the others last were. For the acting user: of those only
+	// with whom she shares a room, the others are left out. A service that names no acting user hears of all.
+	GetPresence(context.Context, *GetPresenceRequest) (*GetPresenceResponse, error)
+	// ListOnlineUsers tells which members of a room are online, to one of them, or to a service that names no acting user.
+	ListOnlineUsers(context.Context, *ListOnlineUsersRequest) (*ListOnlineUsersResponse, error)
+	// CountPresence counts users who are online, and those who have rooms open. Only for internal services; not reachable
+	// by REST.
+	CountPresence(context.Context, *CountPresenceRequest) (*CountPresenceResponse, error)
 	// SendNotification appends a notification to a user's inbox. Only for internal services; not reachable by REST.
 	SendNotification(context.Context, *SendNotificationRequest) (*SendNotificationResponse, error)
 	// DisconnectUser revokes the user's tokens that were issued before a moment: every gateway refuses them from then on,
@@ -310,6 +359,15 @@ func (UnimplementedChatServiceServer) CheckAccess(context.Context, *CheckAccessR
 }
 func (UnimplementedChatServiceServer) ListInbox(context.Context, *ListInboxRequest) (*ListInboxResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListInbox not implemented")
+}
+func (UnimplementedChatServiceServer) GetPresence(context.Context, *GetPresenceRequest) (*GetPresenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPresence not implemented")
+}
+func (UnimplementedChatServiceServer) ListOnlineUsers(context.Context, *ListOnlineUsersRequest) (*ListOnlineUsersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOnlineUsers not implemented")
+}
+func (UnimplementedChatServiceServer) CountPresence(context.Context, *CountPresenceRequest) (*CountPresenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountPresence not implemented")
 }
 func (UnimplementedChatServiceServer) SendNotification(context.Context, *SendNotificationRequest) (*SendNotificationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendNotification not implemented")
@@ -554,6 +612,60 @@ func _ChatService_ListInbox_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ChatService_GetPresence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPresenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).GetPresence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_GetPresence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).GetPresence(ctx, req.(*GetPresenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ChatService_ListOnlineUsers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOnlineUsersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).ListOnlineUsers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_ListOnlineUsers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).ListOnlineUsers(ctx, req.(*ListOnlineUsersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ChatService_CountPresence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountPresenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).CountPresence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_CountPresence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).CountPresence(ctx, req.(*CountPresenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ChatService_SendNotification_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SendNotificationRequest)
 	if err := dec(in); err != nil {
@@ -644,6 +756,18 @@ var ChatService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListInbox",
 			Handler:    _ChatService_ListInbox_Handler,
+		},
+		{
+			MethodName: "GetPresence",
+			Handler:    _ChatService_GetPresence_Handler,
+		},
+		{
+			MethodName: "ListOnlineUsers",
+			Handler:    _ChatService_ListOnlineUsers_Handler,
+		},
+		{
+			MethodName: "CountPresence",
+			Handler:    _ChatService_CountPresence_Handler,
 		},
 		{
 			MethodName: "SendNotification",

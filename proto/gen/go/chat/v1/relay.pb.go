@@ -579,8 +579,10 @@ type SubscribeResponse struct {
 	// With last_seq: the events after it, in order, at most the server's cap; always the newest ones.
 	Events []*Event `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
 	// Set when more was missed than events holds: the first and last seq that are left out.
-	GapFromSeq    int64 `protobuf:"varint,3,opt,name=gap_from_seq,json=gapFromSeq,proto3" json:"gap_from_seq,omitempty"`
-	GapToSeq      int64 `protobuf:"varint,4,opt,name=gap_to_seq,json=gapToSeq,proto3" json:"gap_to_seq,omitempty"`
+	GapFromSeq int64 `protobuf:"varint,3,opt,name=gap_from_seq,json=gapFromSeq,proto3" json:"gap_from_seq,omitempty"`
+	GapToSeq   int64 `protobuf:"varint,4,opt,name=gap_to_seq,json=gapToSeq,proto3" json:"gap_to_seq,omitempty"`
+	// Of a room of at most 256 members: who they are, the subscriber among them.
+	MemberIds     []string `protobuf:"bytes,5,rep,name=member_ids,json=memberIds,proto3" json:"member_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -641,6 +643,13 @@ func (x *SubscribeResponse) GetGapToSeq() int64 {
 		return x.GapToSeq
 	}
 	return 0
+}
+
+func (x *SubscribeResponse) GetMemberIds() []string {
+	if x != nil {
+		return x.MemberIds
+	}
+	return nil
 }
 
 type ReadLogRequest struct {
@@ -1027,6 +1036,150 @@ func (x *ListRevocationsResponse) GetHead() int64 {
 	return 0
 }
 
+// StatusReport is a user's new status, over all devices and gateways.
+type StatusReport struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// online, away, busy or offline.
+	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	// Since when. The times of one user's changes always rise.
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusReport) Reset() {
+	*x = StatusReport{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusReport) ProtoMessage() {}
+
+func (x *StatusReport) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusReport.ProtoReflect.Descriptor instead.
+func (*StatusReport) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *StatusReport) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *StatusReport) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *StatusReport) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+type ReportStatusesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1,000.
+	Reports       []*StatusReport `protobuf:"bytes,1,rep,name=reports,proto3" json:"reports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportStatusesRequest) Reset() {
+	*x = ReportStatusesRequest{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportStatusesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportStatusesRequest) ProtoMessage() {}
+
+func (x *ReportStatusesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportStatusesRequest.ProtoReflect.Descriptor instead.
+func (*ReportStatusesRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ReportStatusesRequest) GetReports() []*StatusReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+type ReportStatusesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportStatusesResponse) Reset() {
+	*x = ReportStatusesResponse{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportStatusesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportStatusesResponse) ProtoMessage() {}
+
+func (x *ReportStatusesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportStatusesResponse.ProtoReflect.Descriptor instead.
+func (*ReportStatusesResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{18}
+}
+
 var File_fliliy_chat_v1_relay_proto protoreflect.FileDescriptor
 
 const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
@@ -1065,14 +1218,16 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12(\n" +
 	"\x03log\x18\x02 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12\x1e\n" +
 	"\blast_seq\x18\x03 \x01(\x03H\x00R\alastSeq\x88\x01\x01B\v\n" +
-	"\t_last_seq\"\x9d\x01\n" +
+	"\t_last_seq\"\xbc\x01\n" +
 	"\x11SubscribeResponse\x12\x19\n" +
 	"\bhead_seq\x18\x01 \x01(\x03R\aheadSeq\x12-\n" +
 	"\x06events\x18\x02 \x03(\v2\x15.fliliy.chat.v1.EventR\x06events\x12 \n" +
 	"\fgap_from_seq\x18\x03 \x01(\x03R\n" +
 	"gapFromSeq\x12\x1c\n" +
 	"\n" +
-	"gap_to_seq\x18\x04 \x01(\x03R\bgapToSeq\"s\n" +
+	"gap_to_seq\x18\x04 \x01(\x03R\bgapToSeq\x12\x1d\n" +
+	"\n" +
+	"member_ids\x18\x05 \x03(\tR\tmemberIds\"s\n" +
 	"\x0eReadLogRequest\x12(\n" +
 	"\x03log\x18\x01 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12\x1b\n" +
 	"\tafter_seq\x18\x02 \x01(\x03R\bafterSeq\x12\x1a\n" +
@@ -1095,7 +1250,14 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\x05after\x18\x01 \x01(\x03R\x05after\"k\n" +
 	"\x17ListRevocationsResponse\x12<\n" +
 	"\vrevocations\x18\x01 \x03(\v2\x1a.fliliy.chat.v1.RevocationR\vrevocations\x12\x12\n" +
-	"\x04head\x18\x02 \x01(\x03R\x04head*\x7f\n" +
+	"\x04head\x18\x02 \x01(\x03R\x04head\"k\n" +
+	"\fStatusReport\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\tR\x06status\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"O\n" +
+	"\x15ReportStatusesRequest\x126\n" +
+	"\areports\x18\x01 \x03(\v2\x1c.fliliy.chat.v1.StatusReportR\areports\"\x18\n" +
+	"\x16ReportStatusesResponse*\x7f\n" +
 	"\x04Verb\x12\x14\n" +
 	"\x10VERB_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tVERB_SEND\x10\x01\x12\r\n" +
@@ -1103,13 +1265,14 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\vVERB_TYPING\x10\x03\x12\x12\n" +
 	"\x0eVERB_DELIVERED\x10\x04\x12\r\n" +
 	"\tVERB_EDIT\x10\x05\x12\x0f\n" +
-	"\vVERB_RECALL\x10\x062\xac\x03\n" +
+	"\vVERB_RECALL\x10\x062\x8d\x04\n" +
 	"\fRelayService\x12H\n" +
 	"\x05Relay\x12\x1c.fliliy.chat.v1.RelayRequest\x1a\x1d.fliliy.chat.v1.RelayResponse(\x010\x01\x12P\n" +
 	"\tSubscribe\x12 .fliliy.chat.v1.SubscribeRequest\x1a!.fliliy.chat.v1.SubscribeResponse\x12J\n" +
 	"\aReadLog\x12\x1e.fliliy.chat.v1.ReadLogRequest\x1a\x1f.fliliy.chat.v1.ReadLogResponse\x12P\n" +
 	"\tReadHeads\x12 .fliliy.chat.v1.ReadHeadsRequest\x1a!.fliliy.chat.v1.ReadHeadsResponse\x12b\n" +
-	"\x0fListRevocations\x12&.fliliy.chat.v1.ListRevocationsRequest\x1a'.fliliy.chat.v1.ListRevocationsResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
+	"\x0fListRevocations\x12&.fliliy.chat.v1.ListRevocationsRequest\x1a'.fliliy.chat.v1.ListRevocationsResponse\x12_\n" +
+	"\x0eReportStatuses\x12%.fliliy.chat.v1.ReportStatusesRequest\x1a&.fliliy.chat.v1.ReportStatusesResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
 
 var (
 	file_fliliy_chat_v1_relay_proto_rawDescOnce sync.Once
@@ -1124,7 +1287,7 @@ func file_fliliy_chat_v1_relay_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_relay_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_fliliy_chat_v1_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_fliliy_chat_v1_relay_proto_goTypes = []any{
 	(Verb)(0),                       // 0: fliliy.chat.v1.Verb
 	(*Action)(nil),                  // 1: fliliy.chat.v1.Action
@@ -1143,44 +1306,51 @@ var file_fliliy_chat_v1_relay_proto_goTypes = []any{
 	(*Revocation)(nil),              // 14: fliliy.chat.v1.Revocation
 	(*ListRevocationsRequest)(nil),  // 15: fliliy.chat.v1.ListRevocationsRequest
 	(*ListRevocationsResponse)(nil), // 16: fliliy.chat.v1.ListRevocationsResponse
-	(Reason)(0),                     // 17: fliliy.chat.v1.Reason
-	(*LogRef)(nil),                  // 18: fliliy.chat.v1.LogRef
-	(*Event)(nil),                   // 19: fliliy.chat.v1.Event
-	(*LogHead)(nil),                 // 20: fliliy.chat.v1.LogHead
-	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
+	(*StatusReport)(nil),            // 17: fliliy.chat.v1.StatusReport
+	(*ReportStatusesRequest)(nil),   // 18: fliliy.chat.v1.ReportStatusesRequest
+	(*ReportStatusesResponse)(nil),  // 19: fliliy.chat.v1.ReportStatusesResponse
+	(Reason)(0),                     // 20: fliliy.chat.v1.Reason
+	(*LogRef)(nil),                  // 21: fliliy.chat.v1.LogRef
+	(*Event)(nil),                   // 22: fliliy.chat.v1.Event
+	(*LogHead)(nil),                 // 23: fliliy.chat.v1.LogHead
+	(*timestamppb.Timestamp)(nil),   // 24: google.protobuf.Timestamp
 }
 var file_fliliy_chat_v1_relay_proto_depIdxs = []int32{
 	0,  // 0: fliliy.chat.v1.Action.verb:type_name -> fliliy.chat.v1.Verb
 	1,  // 1: fliliy.chat.v1.RelayCommand.actions:type_name -> fliliy.chat.v1.Action
 	2,  // 2: fliliy.chat.v1.RelayRequest.commands:type_name -> fliliy.chat.v1.RelayCommand
-	17, // 3: fliliy.chat.v1.Refusal.reason:type_name -> fliliy.chat.v1.Reason
+	20, // 3: fliliy.chat.v1.Refusal.reason:type_name -> fliliy.chat.v1.Reason
 	4,  // 4: fliliy.chat.v1.RelayResult.stored:type_name -> fliliy.chat.v1.Stored
 	5,  // 5: fliliy.chat.v1.RelayResult.refusal:type_name -> fliliy.chat.v1.Refusal
 	6,  // 6: fliliy.chat.v1.RelayResponse.results:type_name -> fliliy.chat.v1.RelayResult
-	18, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
-	19, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
-	18, // 9: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
-	19, // 10: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
-	18, // 11: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
-	20, // 12: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
-	21, // 13: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
-	21, // 14: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
+	21, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
+	22, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
+	21, // 9: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
+	22, // 10: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
+	21, // 11: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
+	23, // 12: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
+	24, // 13: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
+	24, // 14: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
 	14, // 15: fliliy.chat.v1.ListRevocationsResponse.revocations:type_name -> fliliy.chat.v1.Revocation
-	3,  // 16: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
-	8,  // 17: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
-	10, // 18: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
-	12, // 19: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
-	15, // 20: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
-	7,  // 21: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
-	9,  // 22: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
-	11, // 23: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
-	13, // 24: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
-	16, // 25: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
-	21, // [21:26] is the sub-list for method output_type
-	16, // [16:21] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	24, // 16: fliliy.chat.v1.StatusReport.at:type_name -> google.protobuf.Timestamp
+	17, // 17: fliliy.chat.v1.ReportStatusesRequest.reports:type_name -> fliliy.chat.v1.StatusReport
+	3,  // 18: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
+	8,  // 19: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
+	10, // 20: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
+	12, // 21: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
+	15, // 22: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
+	18, // 23: fliliy.chat.v1.RelayService.ReportStatuses:input_type -> fliliy.chat.v1.ReportStatusesRequest
+	7,  // 24: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
+	9,  // 25: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
+	11, // 26: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
+	13, // 27: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
+	16, // 28: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
+	19, // 29: fliliy.chat.v1.RelayService.ReportStatuses:output_type -> fliliy.chat.v1.ReportStatusesResponse
+	24, // [24:30] is the sub-list for method output_type
+	18, // [18:24] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_relay_proto_init() }
@@ -1197,7 +1367,7 @@ func file_fliliy_chat_v1_relay_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_relay_proto_rawDesc), len(file_fliliy_chat_v1_relay_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

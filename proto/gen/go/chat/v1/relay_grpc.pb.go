@@ -24,6 +24,7 @@ const (
 	RelayService_ReadLog_FullMethodName         = "/fliliy.chat.v1.RelayService/ReadLog"
 	RelayService_ReadHeads_FullMethodName       = "/fliliy.chat.v1.RelayService/ReadHeads"
 	RelayService_ListRevocations_FullMethodName = "/fliliy.chat.v1.RelayService/ListRevocations"
+	RelayService_ReportStatuses_FullMethodName  = "/fliliy.chat.v1.RelayService/ReportStatuses"
 )
 
 // RelayServiceClient is the client API for RelayService service.
@@ -46,6 +47,9 @@ type RelayServiceClient interface {
 	// ListRevocations returns the revocations after a number, in their order: what a gateway has to refuse besides what it
 	// knows already.
 	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
+	// ReportStatuses tells the rooms of users, by USER_STATUS, that their online state has changed. What was reported
+	// before may be reported again. UNAVAILABLE: try again later, some of it may have been told.
+	ReportStatuses(ctx context.Context, in *ReportStatusesRequest, opts ...grpc.CallOption) (*ReportStatusesResponse, error)
 }
 
 type relayServiceClient struct {
@@ -109,6 +113,16 @@ func (c *relayServiceClient) ListRevocations(ctx context.Context, in *ListRevoca
 	return out, nil
 }
 
+func (c *relayServiceClient) ReportStatuses(ctx context.Context, in *ReportStatusesRequest, opts ...grpc.CallOption) (*ReportStatusesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportStatusesResponse)
+	err := c.cc.Invoke(ctx, RelayService_ReportStatuses_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RelayServiceServer is the server API for RelayService service.
 // All implementations must embed UnimplementedRelayServiceServer
 // for forward compatibility.
@@ -129,6 +143,9 @@ type RelayServiceServer interface {
 	// ListRevocations returns the revocations after a number, in their order: what a gateway has to refuse besides what it
 	// knows already.
 	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
+	// ReportStatuses tells the rooms of users, by USER_STATUS, that their online state has changed. What was reported
+	// before may be reported again. UNAVAILABLE: try again later, some of it may have been told.
+	ReportStatuses(context.Context, *ReportStatusesRequest) (*ReportStatusesResponse, error)
 	mustEmbedUnimplementedRelayServiceServer()
 }
 
@@ -153,6 +170,9 @@ func (UnimplementedRelayServiceServer) ReadHeads(context.Context, *ReadHeadsRequ
 }
 func (UnimplementedRelayServiceServer) ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRevocations not implemented")
+}
+func (UnimplementedRelayServiceServer) ReportStatuses(context.Context, *ReportStatusesRequest) (*ReportStatusesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReportStatuses not implemented")
 }
 func (UnimplementedRelayServiceServer) mustEmbedUnimplementedRelayServiceServer() {}
 func (UnimplementedRelayServiceServer) testEmbeddedByValue()                      {}
@@ -254,6 +274,24 @@ func _RelayService_ListRevocations_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RelayService_ReportStatuses_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportStatusesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RelayServiceServer).ReportStatuses(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RelayService_ReportStatuses_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RelayServiceServer).ReportStatuses(ctx, req.(*ReportStatusesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RelayService_ServiceDesc is the grpc.ServiceDesc for RelayService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -276,6 +314,10 @@ var RelayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRevocations",
 			Handler:    _RelayService_ListRevocations_Handler,
+		},
+		{
+			MethodName: "ReportStatuses",
+			Handler:    _RelayService_ReportStatuses_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
