@@ -24,7 +24,8 @@ func onlineIn(list any) map[string]string {
 	return statuses
 }
 
-// statusOf waits until the room hears that a user has a status.
+// statusOf waits until the room hears that a user has a status. What PRESENCE has said already may be said again, when
+// its report was on the way; that she is offline may not be said of a user who is there.
 func (w *wire) statusOf(room, user, status string) {
 	w.t.Helper()
 	for {
@@ -32,11 +33,14 @@ func (w *wire) statusOf(room, user, status string) {
 		if e["chatRoomId"] != room || e["at"] == nil {
 			w.t.Errorf("USER_STATUS %v, want one of room %s with a time", e, room)
 		}
-		if e["userId"] == user {
-			if e["status"] != status {
-				w.t.Errorf("%s is %v, want %s", user, e["status"], status)
-			}
+		if e["userId"] != user {
+			continue
+		}
+		if e["status"] == status {
 			return
+		}
+		if e["status"] == "offline" {
+			w.t.Fatalf("%s is offline, want %s", user, status)
 		}
 	}
 }
