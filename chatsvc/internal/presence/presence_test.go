@@ -46,8 +46,10 @@ func TestObserve(t *testing.T) {
 	must(t, server.Set(presencekey.Seen("carol"), "nonsense"))
 	got := observed(t, newReader(t, server.Addr()), []string{"bob", "alice", "carol", "dave"})
 	want := []chat.Presence{
-		{UserID: "bob", Status: "offline", LastSeen: seen}, {UserID: "alice", Status: "busy", LastSeen: seen},
-		{UserID: "carol", Status: "offline"}, {UserID: "dave", Status: "offline"},
+		{UserID: "bob", Status: "offline", LastSeen: seen},
+		{UserID: "alice", Status: "busy", LastSeen: seen},
+		{UserID: "carol", Status: "offline"},
+		{UserID: "dave", Status: "offline"},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("observed %v, want %v", got, want)

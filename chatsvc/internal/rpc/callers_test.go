@@ -22,8 +22,10 @@ var (
 
 // ofServicesOnly and ofGatewaysOnly are the methods that one role does not share with the other.
 var (
-	ofServicesOnly = map[string]bool{"ChatService/SendNotification": true, "ChatService/DisconnectUser": true,
-		"ChatService/CountPresence": true}
+	ofServicesOnly = map[string]bool{
+		"ChatService/SendNotification": true, "ChatService/DisconnectUser": true,
+		"ChatService/CountPresence": true,
+	}
 	ofGatewaysOnly = map[string]bool{
 		"RelayService/Relay": true, "RelayService/Subscribe": true, "RelayService/ReadLog": true,
 		"RelayService/ReadHeads": true, "RelayService/ListRevocations": true,

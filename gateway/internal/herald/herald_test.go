@@ -176,12 +176,14 @@ func TestSnapshots(t *testing.T) {
 	}{
 		{
 			"members who are not offline", &world{online: map[string]string{"alice": "away", "bob": "busy"}},
-			[]string{"alice", "bob", "carol"}, "7 alice:away bob:busy",
+			[]string{"alice", "bob", "carol"},
+			"7 alice:away bob:busy",
 		},
 		{"the own user, though nobody has noticed yet", &world{}, []string{"alice", "bob"}, "7 alice:online"},
 		{
 			"stale", &world{stale: true, online: map[string]string{"bob": "online"}},
-			[]string{"alice", "bob"}, "7 bob:online alice:online stale",
+			[]string{"alice", "bob"},
+			"7 bob:online alice:online stale",
 		},
 		{"a large room", &world{}, nil, "7 opener:busy alice:online truncated"},
 	} {
