@@ -62,7 +62,7 @@ func TestCalls(t *testing.T) {
 				Rooms: []*chatv1.RoomSummary{{Room: room, LastEvent: messageWire, HeadSeq: 7, LastReadSeq: 5, UnreadCount: 2}},
 			},
 			200, `{"rooms":[{"room":` + roomJSON + `,"lastEvent":` + string(message) +
-				`,"headSeq":7,"lastReadSeq":5,"unreadCount":2}],"nextPageToken":""}`,
+				`,"headSeq":7,"lastReadSeq":5,"unreadCount":2,"presence":[]}],"nextPageToken":""}`,
 		},
 		{
 			"no rooms", "GET", "/api/v1/chat-rooms", "", &chatv1.ListRoomsRequest{}, &chatv1.ListRoomsResponse{},
