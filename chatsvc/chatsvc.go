@@ -25,11 +25,7 @@ import (
 
 // store is all that a store has to be.
 type store interface {
-	chat.RoomStore
-	chat.LogStore
-	chat.MarkStore
-	chat.RevocationStore
-	chat.CircleStore
+	chat.Store
 	commit.Batcher
 	publish.Changes
 	Close()

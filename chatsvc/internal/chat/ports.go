@@ -63,6 +63,15 @@ type CircleStore interface {
 	Acquainted(ctx context.Context, user string, users []string) ([]string, error)
 }
 
+// Store is all that the use cases together ask of a store.
+type Store interface {
+	RoomStore
+	LogStore
+	MarkStore
+	RevocationStore
+	CircleStore
+}
+
 // Observer sees who is online, in the soft state that gateways keep. It never takes longer than a moment and never
 // fails: what it cannot see now is unknown.
 type Observer interface {

@@ -14,11 +14,7 @@ import (
 
 // Store is all that a store offers.
 type Store interface {
-	chat.RoomStore
-	chat.LogStore
-	chat.MarkStore
-	chat.RevocationStore
-	chat.CircleStore
+	chat.Store
 	Append(ctx context.Context, units [][]chat.Draft) (chat.Appended, error)
 	RecentHeads(ctx context.Context, window time.Duration) ([]chat.Head, error)
 	Close()
