@@ -19,14 +19,11 @@ import (
 	"github.com/fliliy/chat/deploy/loadgen/swarm"
 )
 
-// workerCommand is the argument that makes a process a load worker.
-const workerCommand = "worker"
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if len(os.Args) > 1 && os.Args[1] == workerCommand {
+	if swarm.IsWorker(os.Args) {
 		err = swarm.Serve(ctx, os.Stdin, os.Stdout)
 	} else {
 		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -46,11 +43,11 @@ type asked struct {
 }
 
 func parse(args []string, log io.Writer) (*asked, error) {
-	self, err := os.Executable()
+	worker, err := swarm.WorkerCommand()
 	if err != nil {
-		return nil, fmt.Errorf("find this program, which is its workers' as well: %w", err)
+		return nil, err
 	}
-	a := &asked{options: bench.Options{Worker: []string{self, workerCommand}, Progress: log}}
+	a := &asked{options: bench.Options{Worker: worker, Progress: log}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(log)
 	flags.BoolVar(&a.growth, "growth", false, "measure how cost grows, not the table")

@@ -13,10 +13,8 @@ import (
 
 	"github.com/fliliy/chat/deploy/loadgen"
 	"github.com/fliliy/chat/deploy/loadgen/scenario"
+	"github.com/fliliy/chat/deploy/loadgen/swarm"
 )
-
-// workerCommand is the argument that makes a process a worker.
-const workerCommand = "worker"
 
 // asked is what the command line asks for.
 type asked struct {
@@ -35,11 +33,11 @@ const usage = `loadgen puts a STOMP server under load and measures it.
 `
 
 func parse(args []string, log io.Writer) (*asked, error) {
-	self, err := os.Executable()
+	worker, err := swarm.WorkerCommand()
 	if err != nil {
-		return nil, fmt.Errorf("find this program, which is its workers' as well: %w", err)
+		return nil, err
 	}
-	a := &asked{options: loadgen.Options{Worker: []string{self, workerCommand}, Processes: loadgen.Processes{}}}
+	a := &asked{options: loadgen.Options{Worker: worker, Processes: loadgen.Processes{}}}
 	o := &a.options
 	flags := flag.NewFlagSet("loadgen", flag.ContinueOnError)
 	flags.SetOutput(log)

@@ -6,7 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
+
+// workerArgument makes a process a worker.
+const workerArgument = "worker"
+
+// WorkerCommand is how to start this program once more, as a worker.
+func WorkerCommand() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program, which is its workers' as well: %w", err)
+	}
+	return []string{self, workerArgument}, nil
+}
+
+// IsWorker says whether the program's arguments, its name first, are those of a WorkerCommand: it then has to Serve.
+func IsWorker(args []string) bool { return len(args) > 1 && args[1] == workerArgument }
 
 // Serve is a worker: it reads orders, the plan first, and writes notes, one JSON value each, until it is told to quit
 // or the orders end.
