@@ -184,12 +184,23 @@ func wantClosed(t *testing.T, err error, code transport.CloseCode, reason string
 
 func (s *suite) echo(t *testing.T, conn Conn, peer Peer) {
 	var want []byte
+	var messages [][]byte
 	for i := range 500 {
 		message := fmt.Appendf(nil, "message %d 你好 %s\x00\n", i, pattern(i))
 		want = append(want, message...)
-		send(t, peer, message)
+		messages = append(messages, message)
 	}
+	var wg sync.WaitGroup
+	wg.Go(func() { // a transport may let the client wait until the server reads
+		for _, message := range messages {
+			if err := peer.Send(message); err != nil {
+				t.Errorf("Send: %v", err)
+				return
+			}
+		}
+	})
 	got := readN(t, conn, len(want))
+	wg.Wait()
 	if !bytes.Equal(got, want) {
 		t.Fatalf("read %d bytes that differ from the %d sent", len(got), len(want))
 	}

@@ -3,8 +3,10 @@ package ws_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 
+	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
 
@@ -21,9 +23,16 @@ func TestReadMessage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := conn.ReadMessage(context.Background(), []byte("> "))
+		got, err := conn.ReadMessage(context.Background(), []byte("> "), 100_000)
 		if err != nil || !bytes.Equal(got, append([]byte("> "), message...)) {
 			t.Fatalf("a message of %d bytes: %d bytes, %v", n, len(got), err)
 		}
+	}
+	if err := peer.Send(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	var closed *transport.ClosedError
+	if _, err := conn.ReadMessage(context.Background(), nil, 9); !errors.As(err, &closed) || closed.Code != transport.CloseTooLarge {
+		t.Errorf("a message above the limit: %v", err)
 	}
 }

@@ -42,8 +42,9 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 }
 
 // ReadMessage is Read for protocols that need to know where a message ends: it appends the next message to dst, whole;
-// empty ones are passed over. A connection is read by one or the other, not both.
-func (c *Conn) ReadMessage(ctx context.Context, dst []byte) ([]byte, error) {
+// empty ones are passed over. One above limit bytes closes with 1009, before more of it is kept. A connection is read by
+// one or the other, not both.
+func (c *Conn) ReadMessage(ctx context.Context, dst []byte, limit int) ([]byte, error) {
 	for start := len(dst); ; {
 		message, _, err := c.Receive(ctx, dst)
 		if err != nil || len(message) > start {
@@ -58,6 +59,9 @@ func (c *Conn) Receive(ctx context.Context, dst []byte) (message []byte, text bo
 		p, err := c.nextPart(ctx)
 		if err != nil {
 			return nil, false, err
+		}
+		if len(dst)-start+len(p) > limit {
+			return nil, c.refuse(tooLarge(limit))
 		}
 		dst = append(dst, p...)
 		if c.in.message == nil {
@@ -146,7 +150,7 @@ func (in *inbound) release() {
 // fault judges the newest bytes of a message.
 func (in *inbound) fault(limit int) *transport.ClosedError {
 	if in.size > limit {
-		return &transport.ClosedError{Code: transport.CloseTooLarge, Reason: fmt.Sprintf("message above %d bytes", limit)}
+		return tooLarge(limit)
 	}
 	if !in.text {
 		return nil
@@ -155,6 +159,10 @@ func (in *inbound) fault(limit int) *transport.ClosedError {
 		return &transport.ClosedError{Code: transport.CloseInvalidUTF8, Reason: "text message is not UTF-8"}
 	}
 	return nil
+}
+
+func tooLarge(limit int) *transport.ClosedError {
+	return &transport.ClosedError{Code: transport.CloseTooLarge, Reason: fmt.Sprintf("message above %d bytes", limit)}
 }
 
 // refuse closes because of what the peer sent.

@@ -1,0 +1,445 @@
+package sockjs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fliliy/chat/gateway/internal/transport"
+	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
+)
+
+// The tests here and in suite_transports_test.go are named after the classes and methods of the public suite,
+// sockjs-protocol 0.3.3. One of its 68 cases is missing: WebsocketHixie76.test_haproxy, which wants the handshake of a
+// draft of 2010 that no browser of this decade speaks.
+
+const (
+	echoURL   = "/echo"
+	closeURL  = "/close"
+	wsOffURL  = "/disabled_websocket_echo"
+	cookieURL = "/cookie_needed_echo"
+)
+
+// suiteSite serves what the public suite expects of its test server.
+func suiteSite(t *testing.T) *site {
+	t.Helper()
+	features := sockjs.Features{JSONP: true, HTMLFile: true, ClientURL: "/sockjs.js", AnyOrigin: true}
+	small := sockjs.Tuning{ResponseLimit: 4096}
+	echoes := func(c conn, _ transport.Handshake) { echo(c) }
+	services := map[string]http.Handler{
+		echoURL:  service(echoes, sockjs.Options{Prefix: echoURL, Features: features, Tuning: small}),
+		closeURL: service(func(c conn, _ transport.Handshake) { goAway(c) }, sockjs.Options{Prefix: closeURL, Features: features}),
+		wsOffURL: service(echoes, sockjs.Options{Prefix: wsOffURL, Features: features}),
+	}
+	features.CookieNeeded = true
+	services[cookieURL] = service(echoes, sockjs.Options{Prefix: cookieURL, Features: features})
+	return serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if service := services["/"+name]; service != nil {
+			service.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	}))
+}
+
+// suite runs the methods of one class.
+func suite(t *testing.T, methods map[string]func(t *testing.T, s *site)) {
+	t.Helper()
+	t.Parallel()
+	for name, run := range methods {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, suiteSite(t))
+		})
+	}
+}
+
+func (r *reply) wantHeader(key, value string) {
+	r.t.Helper()
+	if got := r.header.Get(key); got != value {
+		r.t.Errorf("%s: %q, want %q", key, got, value)
+	}
+}
+
+func (r *reply) wantContentType(value string) {
+	r.t.Helper()
+	if got := strings.ReplaceAll(r.header.Get("Content-Type"), " ", ""); got != value {
+		r.t.Errorf("Content-Type: %q, want %q", got, value)
+	}
+}
+
+func (r *reply) wantNotCached() {
+	r.t.Helper()
+	r.wantHeader("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0")
+	r.wantHeader("Expires", "")
+	r.wantHeader("Last-Modified", "")
+}
+
+var largeMaxAge = regexp.MustCompile(`max-age=[1-9][0-9]{6}`)
+
+func (r *reply) wantCached() {
+	r.t.Helper()
+	if control := r.header.Get("Cache-Control"); !strings.Contains(control, "public") || !largeMaxAge.MatchString(control) {
+		r.t.Errorf("Cache-Control: %q", control)
+	}
+	if r.header.Get("Expires") == "" {
+		r.t.Error("no Expires")
+	}
+	r.wantHeader("Last-Modified", "")
+}
+
+func (r *reply) wantCORS(origin string) {
+	r.t.Helper()
+	if origin == "" || origin == "null" {
+		origin = "*"
+	}
+	r.wantHeader("Access-Control-Allow-Origin", origin)
+	r.wantHeader("Access-Control-Allow-Credentials", "true")
+}
+
+func (s *site) wantOptions(path, methods string) {
+	s.t.Helper()
+	for _, origin := range []string{"", "test", "null"} {
+		var headers []string
+		if origin != "" {
+			headers = []string{"Origin", origin}
+		}
+		r := s.want(204, "", "OPTIONS", path, "", headers...)
+		r.wantCached()
+		r.wantCORS(origin)
+		r.wantHeader("Access-Control-Allow-Methods", methods)
+		if age, err := strconv.Atoi(r.header.Get("Access-Control-Max-Age")); err != nil || age <= 1_000_000 {
+			s.t.Errorf("Access-Control-Max-Age: %d, %v", age, err)
+		}
+	}
+}
+
+func (s *site) want404(method, path string) {
+	s.t.Helper()
+	if r, body := s.do(method, path, ""); r.status != 404 {
+		s.t.Errorf("%s %s: %d %.100q, want 404", method, path, r.status, body)
+	}
+}
+
+func TestBaseUrlGreeting(t *testing.T) {
+	suite(t, map[string]func(*testing.T, *site){
+		"test_greeting": func(_ *testing.T, s *site) {
+			for _, url := range []string{echoURL, echoURL + "/"} {
+				r := s.want(200, "Welcome to SockJS!\n", "GET", url, "")
+				r.wantContentType("text/plain;charset=UTF-8")
+				r.wantHeader("Set-Cookie", "")
+			}
+		},
+		"test_notFound": func(_ *testing.T, s *site) {
+			for _, suffix := range []string{"/a", "/a.html", "//", "///", "/a/a", "/a/a/", "/a/"} {
+				s.want404("GET", echoURL+suffix)
+			}
+		},
+	})
+}
+
+var iframeBody = regexp.MustCompile(`^<!DOCTYPE html>
+<html>
+<head>
+  <meta http-equiv="X-UA-Compatible" content="IE=edge" />
+  <meta http-equiv="Content-Type" content="text/html; charset=UTF-8" />
+  <script>
+    document.domain = document.domain;
+    _sockjs_onload = function\(\){SockJS.bootstrap_iframe\(\);};
+  </script>
+  <script src="(/|http)[^"]*"></script>
+</head>
+<body>
+  <h2>Don't panic!</h2>
+  <p>This is a SockJS hidden iframe. It's used for cross domain magic.</p>
+</body>
+</html>$`)
+
+func TestIframePage(t *testing.T) {
+	verify := func(s *site, suffixes ...string) {
+		for _, suffix := range suffixes {
+			r, body := s.do("GET", echoURL+suffix, "")
+			if r.status != 200 || !iframeBody.MatchString(strings.TrimSpace(body)) {
+				s.t.Errorf("%s: %d %q", suffix, r.status, body)
+			}
+			r.wantContentType("text/html;charset=UTF-8")
+			r.wantCached()
+			r.wantHeader("Set-Cookie", "")
+			if r.header.Get("ETag") == "" {
+				s.t.Errorf("%s: no ETag", suffix)
+			}
+		}
+	}
+	suite(t, map[string]func(*testing.T, *site){
+		"test_simpleUrl": func(_ *testing.T, s *site) { verify(s, "/iframe.html") },
+		"test_versionedUrl": func(_ *testing.T, s *site) {
+			verify(s, "/iframe-a.html", "/iframe-.html", "/iframe-0.1.2.html", "/iframe-0.1.2abc-dirty.2144.html")
+		},
+		"test_queriedUrl": func(_ *testing.T, s *site) {
+			verify(s, "/iframe-a.html?t=1234", "/iframe-0.1.2.html?t=123414", "/iframe-0.1.2abc-dirty.2144.html?t=qweqweq123")
+		},
+		"test_invalidUrl": func(_ *testing.T, s *site) {
+			for _, suffix := range []string{
+				"/iframe.htm", "/iframe", "/IFRAME.HTML", "/IFRAME", "/iframe.HTML", "/iframe.xml", "/iframe-/.html",
+			} {
+				s.want404("GET", echoURL+suffix)
+			}
+		},
+		"test_cacheability": func(t *testing.T, s *site) {
+			r1, _ := s.do("GET", echoURL+"/iframe.html", "")
+			r2, _ := s.do("GET", echoURL+"/iframe.html", "")
+			etag := r1.header.Get("ETag")
+			if etag == "" || r2.header.Get("ETag") != etag {
+				t.Errorf("ETags %q and %q", etag, r2.header.Get("ETag"))
+			}
+			r := s.want(304, "", "GET", echoURL+"/iframe.html", "", "If-None-Match", etag)
+			r.wantHeader("Content-Type", "")
+		},
+	})
+}
+
+// info is what /info tells.
+type info struct {
+	WebSocket    bool     `json:"websocket"`
+	CookieNeeded *bool    `json:"cookie_needed"`
+	Origins      []string `json:"origins"`
+	Entropy      *uint32  `json:"entropy"`
+}
+
+func (s *site) info(url string) (*reply, info) {
+	s.t.Helper()
+	r, body := s.do("GET", url+"/info", "")
+	var told info
+	if err := json.Unmarshal([]byte(body), &told); r.status != 200 || err != nil || told.Entropy == nil {
+		s.t.Fatalf("%s/info: %d %q, %v", url, r.status, body, err)
+	}
+	return r, told
+}
+
+func TestInfoTest(t *testing.T) {
+	suite(t, map[string]func(*testing.T, *site){
+		"test_basic": func(t *testing.T, s *site) {
+			r, told := s.info(echoURL)
+			r.wantContentType("application/json;charset=UTF-8")
+			r.wantHeader("Set-Cookie", "")
+			r.wantNotCached()
+			r.wantCORS("")
+			if !told.WebSocket || told.CookieNeeded == nil || fmt.Sprint(told.Origins) != "[*:*]" {
+				t.Errorf("info: %+v", told)
+			}
+		},
+		"test_entropy": func(t *testing.T, s *site) {
+			_, first := s.info(echoURL)
+			_, second := s.info(echoURL)
+			if *first.Entropy == *second.Entropy {
+				t.Errorf("entropy is %d twice", *first.Entropy)
+			}
+		},
+		"test_options": func(_ *testing.T, s *site) { s.wantOptions(echoURL+"/info", "OPTIONS, GET") },
+		"test_options_null_origin": func(_ *testing.T, s *site) {
+			s.want(204, "", "OPTIONS", echoURL+"/info", "", "Origin", "null").wantHeader("Access-Control-Allow-Origin", "*")
+		},
+		"test_disabled_websocket": func(t *testing.T, s *site) {
+			if _, told := s.info(wsOffURL); told.WebSocket {
+				t.Error("websocket is offered where it is off")
+			}
+		},
+	})
+}
+
+func TestSessionURLs(t *testing.T) {
+	suite(t, map[string]func(*testing.T, *site){
+		"test_anyValue": func(_ *testing.T, s *site) {
+			for _, part := range []string{"/a/a", "/_/_", "/1/1", "/abcdefgh_i-j%20/abcdefg_i-j%20"} {
+				s.poll(echoURL+part, "o\n")
+			}
+		},
+		"test_invalidPaths": func(_ *testing.T, s *site) {
+			for _, suffix := range []string{"//", "/a./a", "/a/a.", "/./.", "/", "///"} {
+				s.want404("GET", echoURL+suffix+"/xhr")
+				s.want404("POST", echoURL+suffix+"/xhr")
+			}
+		},
+		"test_ignoringServerId": func(_ *testing.T, s *site) {
+			url := session(echoURL)
+			s.poll(url, "o\n")
+			s.post(url, `["a"]`)
+			s.poll(strings.Replace(url, "/000/", "/999/", 1), "a[\"a\"]\n")
+		},
+	})
+}
+
+const busy = `c[2010,"Another connection still open"]` + "\n"
+
+func TestProtocol(t *testing.T) {
+	suite(t, map[string]func(*testing.T, *site){
+		"test_simpleSession": func(_ *testing.T, s *site) {
+			url := session(echoURL)
+			s.poll(url, "o\n")
+			s.post(url, `["a"]`)
+			s.poll(url, "a[\"a\"]\n")
+			s.want404("POST", echoURL+"/000/bad_session/xhr_send")
+			waiting := s.waiting(url)
+			s.poll(url, busy)
+			waiting.close()
+		},
+		"test_closeSession": func(_ *testing.T, s *site) {
+			url := session(closeURL)
+			s.poll(url, "o\n")
+			s.poll(url, "c[3000,\"Go away!\"]\n")
+			s.poll(url, "c[3000,\"Go away!\"]\n")
+		},
+	})
+}
+
+// waiting returns a poll that waits for messages. The suite counts on it to be first by being sent first; here the
+// next one asks until it is.
+func (s *site) waiting(url string) *reply {
+	s.t.Helper()
+	r := s.begin("POST", url+"/xhr", "HTTP/1.1", "")
+	for {
+		other := s.begin("POST", url+"/xhr", "HTTP/1.1", "")
+		answered := make(chan *reply, 2)
+		for _, one := range []*reply{r, other} {
+			go func() {
+				if _, err := one.br.Peek(1); err == nil {
+					answered <- one
+				}
+			}()
+		}
+		first := <-answered
+		first.readHeader()
+		if body := first.body(); body != busy {
+			s.t.Fatalf("a poll is answered by %q", body)
+		}
+		if first == other {
+			return r
+		}
+		return other
+	}
+}
+
+const killers = "the characters that browsers mangle"
+
+func TestJSONEncoding(t *testing.T) {
+	// The public suite's patterns of characters that each side must escape.
+	byServer := regexp.MustCompile("[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff]")
+	var escaped, raw strings.Builder
+	for r := rune(255); r < 65536; r++ {
+		if utf8.ValidRune(r) && byServer.MatchString(string(r)) {
+			fmt.Fprintf(&escaped, `\u%04x`, r)
+			raw.WriteRune(r)
+		}
+	}
+	var byClient strings.Builder
+	for r := range rune(65536) {
+		if r < 0x20 || r == '"' || r == '\\' || r >= 0x7f && r <= 0x9f || r >= 0x300 && r <= 0x333 ||
+			r >= 0x2000 && r <= 0x20ff || r >= 0xf900 && r <= 0xfad9 || r >= 0xfff0 {
+			fmt.Fprintf(&byClient, `\u%04x`, r)
+		}
+	}
+	suite(t, map[string]func(*testing.T, *site){
+		"test_xhr_server_encodes": func(_ *testing.T, s *site) {
+			url := session(echoURL)
+			s.poll(url, "o\n")
+			s.post(url, `["`+raw.String()+`"]`)
+			s.poll(url, `a["`+escaped.String()+"\"]\n")
+		},
+		"test_xhr_server_decodes": func(t *testing.T, s *site) {
+			url := session(echoURL)
+			s.poll(url, "o\n")
+			s.post(url, `["`+byClient.String()+`"]`)
+			_, body := s.do("POST", url+"/xhr", "")
+			var got, want []string
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(body, "a")), &got); err != nil {
+				t.Fatalf("%q: %v", body, err)
+			}
+			if err := json.Unmarshal([]byte(`["`+byClient.String()+`"]`), &want); err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s come back changed", killers)
+			}
+		},
+	})
+}
+
+func TestHandlingClose(t *testing.T) {
+	interrupted := `c[1002,"Connection interrupted"]` + "\n"
+	suite(t, map[string]func(*testing.T, *site){
+		"test_close_frame": func(_ *testing.T, s *site) {
+			url := session(closeURL)
+			r1 := s.stream(url, "o\n")
+			r1.wantChunks("c[3000,\"Go away!\"]\n")
+			r2 := s.stream(url, "c[3000,\"Go away!\"]\n")
+			r1.wantChunks("")
+			r2.wantChunks("")
+		},
+		"test_close_request": func(_ *testing.T, s *site) {
+			url := session(echoURL)
+			s.stream(url, "o\n")
+			s.stream(url, busy).wantChunks("")
+		},
+		"test_abort_xhr_streaming": func(t *testing.T, s *site) {
+			url := session(echoURL)
+			r1 := s.stream(url, "o\n")
+			s.stream(url, busy).wantChunks("")
+			r1.close()
+			s.eventually(busy, interrupted, func() string {
+				r := s.start("POST", url+"/xhr_streaming", "")
+				r.chunk()
+				return r.chunk()
+			})
+		},
+		"test_abort_xhr_polling": func(t *testing.T, s *site) {
+			url := session(echoURL)
+			s.poll(url, "o\n")
+			r1 := s.waiting(url)
+			s.poll(url, busy)
+			r1.close()
+			s.eventually(busy, interrupted, func() string {
+				_, body := s.do("POST", url+"/xhr", "")
+				return body
+			})
+		},
+	})
+}
+
+// eventually asks until the answer is no longer the first, and wants it to be the second: the server hears of a client
+// that hangs up when its kernel does.
+func (s *site) eventually(passing, want string, ask func() string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		got := ask()
+		if got == want {
+			return
+		}
+		if got != passing || time.Now().After(deadline) {
+			s.t.Fatalf("the answer is %q, want %q", got, want)
+		}
+	}
+}
+
+// stream opens a streaming request and passes over its prelude; the chunks after it have to be these.
+func (s *site) stream(url string, chunks ...string) *reply {
+	s.t.Helper()
+	r := s.start("POST", url+"/xhr_streaming", "")
+	r.wantChunks(append([]string{strings.Repeat("h", 2048) + "\n"}, chunks...)...)
+	return r
+}
+
+func (r *reply) wantChunks(chunks ...string) {
+	r.t.Helper()
+	for _, want := range chunks {
+		if got := r.chunk(); got != want {
+			r.t.Fatalf("chunk %.200q, want %.200q", got, want)
+		}
+	}
+}
