@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/transport"
-	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
 
 // drainMargin is kept free at the end of the drain time: for outcomes that are still to come, and for closing.
@@ -62,7 +62,7 @@ func (g *Gateway) whileOpen(next http.Handler) http.Handler {
 }
 
 // serve runs one connection to its end.
-func (g *Gateway) serve(ctx context.Context, conn *ws.Conn, h ws.Handshake) {
+func (g *Gateway) serve(ctx context.Context, conn session.Conn, h transport.Handshake) {
 	if !g.crowd.enter() {
 		// A peer that is gone need not be told.
 		_ = conn.Close(transport.CloseServiceRestart, "this node is leaving: connect again")

@@ -29,11 +29,13 @@ import (
 	"github.com/fliliy/chat/gateway/internal/hub"
 	"github.com/fliliy/chat/gateway/internal/limit"
 	"github.com/fliliy/chat/gateway/internal/metrics"
+	"github.com/fliliy/chat/gateway/internal/peer"
 	"github.com/fliliy/chat/gateway/internal/presence"
 	"github.com/fliliy/chat/gateway/internal/relay"
 	"github.com/fliliy/chat/gateway/internal/rest"
 	"github.com/fliliy/chat/gateway/internal/revocation"
 	"github.com/fliliy/chat/gateway/internal/session"
+	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 	"github.com/fliliy/chat/gateway/web"
 	"github.com/fliliy/chat/proto/identity"
@@ -56,6 +58,10 @@ var (
 	_ auth.Revocations      = (*revocation.List)(nil)
 	_ revocation.Source     = (*relay.Relay)(nil)
 	_ revocation.Sessions   = (*session.Factory)(nil)
+	_ session.Conn          = (*sockjs.Conn)(nil)
+	_ session.Conn          = (*sockjs.WebSocket)(nil)
+	_ sockjs.Peers          = (*peer.Peers)(nil)
+	_ sockjs.Pipe           = (*ws.Conn)(nil)
 )
 
 // Gateway is one gateway. New makes it and takes its ports, Run runs it once.
@@ -69,11 +75,14 @@ type Gateway struct {
 	presence *presence.Presence
 	herald   *herald.Herald
 
-	chatsvc *grpc.ClientConn
-	nats    *nats.Conn
-	redis   *redis.Client
-	jwks    *auth.JWKS // nil: there is none
-	revoked *revocation.List
+	chatsvc   *grpc.ClientConn
+	nats      *nats.Conn
+	redis     *redis.Client
+	peers     *peer.Peers  // nil: this gateway knows of no other
+	carried   http.Handler // what they carry here
+	peerRedis *redis.Client
+	jwks      *auth.JWKS // nil: there is none
+	revoked   *revocation.List
 
 	sessions *session.Factory
 	limits   *limit.Limits
@@ -106,7 +115,7 @@ func New(cfg config.Config, opts ...Option) (*Gateway, error) {
 		return nil, errors.Join(err, g.hangUp())
 	}
 	g.assemble(verifier, counts)
-	g.edge, err = g.openDoor(&o, verifier, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	g.edge, err = g.openDoor(&o, verifier, counts, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	if err != nil {
 		return nil, errors.Join(err, g.hangUp())
 	}
@@ -149,6 +158,12 @@ func (g *Gateway) hangUp() error {
 	if g.redis != nil {
 		failed = errors.Join(failed, g.redis.Close())
 	}
+	if g.peers != nil {
+		_ = g.peers.Close() // it is closed already where Run has ended
+	}
+	if g.peerRedis != nil {
+		failed = errors.Join(failed, g.peerRedis.Close())
+	}
 	if g.nats != nil {
 		g.nats.Close()
 	}
@@ -188,16 +203,17 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 }
 
 // openDoor makes the public and the admin server and listens on both.
-func (g *Gateway) openDoor(o *options, verifier *auth.Verifier, scrape http.Handler) (*edge.Server, error) {
+func (g *Gateway) openDoor(
+	o *options, verifier *auth.Verifier, counts *metrics.Metrics, scrape http.Handler,
+) (*edge.Server, error) {
 	ctx, dismiss := context.WithCancel(context.Background())
 	g.dismiss = dismiss
-	sockets := ws.Handler(ws.Options{
-		Origins: g.cfg.Origins,
-		Verify:  verifier.Verify,
-		Serve:   g.serve,
-		Context: ctx,
-		Logger:  g.logger,
-	})
+	if err := g.meetPeers(ctx, counts); err != nil {
+		return nil, err
+	}
+	sockets := g.openSockets(ws.Options{
+		Origins: g.cfg.Origins, Verify: verifier.Verify, Context: ctx, Logger: g.logger,
+	}, counts)
 	api := http.NewServeMux()
 	api.Handle("/api/v1/", rest.Handler(g.chatsvc, limitedUsers{verifier, g.limits}, rest.WithLogger(g.logger)))
 	for pattern, handler := range o.routes {
@@ -206,7 +222,7 @@ func (g *Gateway) openDoor(o *options, verifier *auth.Verifier, scrape http.Hand
 	door := edge.New(edge.Options{
 		Addr: g.cfg.Addr, AddrSetting: config.Prefix + "ADDR",
 		AdminAddr: g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
-		WS:             g.whileOpen(g.limitOpening(g.limitGuesses(sockets))),
+		WS:             sockets,
 		REST:           g.limitRequests(g.limitGuesses(api)),
 		TrustedProxies: g.cfg.TrustedProxies, SocketBuffer: g.cfg.Limits.SocketBuffer,
 		Web: web.Handler(), Metrics: scrape,
@@ -295,6 +311,9 @@ func (g *Gateway) parts() map[string]func(context.Context) error {
 	}
 	if g.jwks != nil {
 		parts["JWKS"] = g.jwks.Run
+	}
+	if g.peers != nil {
+		parts["peers"] = func(ctx context.Context) error { return g.peers.Run(ctx, g.carried) }
 	}
 	return parts
 }

@@ -97,7 +97,7 @@ func TestDrainOnRequest(t *testing.T) {
 		status, body := r.ask("GET", "http://"+r.AdminAddr()+"/readyz")
 		return status == 503 && strings.Contains(body, `"sessions":0`)
 	})
-	if status, body := r.ask("GET", "http://"+r.Addr()+"/ws"); status != 503 || !strings.Contains(body, "UNAVAILABLE") {
+	if status, body := r.ask("GET", "http://"+r.Addr()+"/ws/websocket"); status != 503 || !strings.Contains(body, "UNAVAILABLE") {
 		t.Errorf("a new client gets %d %s, want 503", status, body)
 	}
 	r.stop()

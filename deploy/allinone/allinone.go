@@ -30,11 +30,12 @@ type Stack struct {
 	RedisURL    string
 	DatabaseURL string
 
-	secret  string
-	stops   []func() error // in the order of the starts
-	failed  chan error     // what ended a part before Stop
-	once    sync.Once
-	stopped error
+	secret     string
+	peerSecret string
+	stops      []func() error // in the order of the starts
+	failed     chan error     // what ended a part before Stop
+	once       sync.Once
+	stopped    error
 }
 
 // Start runs a stack and returns once every part is ready. Should it fail, nothing is left running. Stop ends it;
@@ -58,6 +59,7 @@ func (s *Stack) start(ctx context.Context, options *Options) error {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	var err error
+	s.peerSecret = newSecret()
 	if s.secret, err = loadSecret(options.DataDir); err != nil {
 		return err
 	}
@@ -122,6 +124,7 @@ func (s *Stack) startGateway(ctx context.Context, options *Options, i int) error
 	}
 	cfg.ChatsvcTarget, cfg.RedisURL = s.Chatsvc.Addr(), s.RedisURL
 	cfg.NATS.URL, cfg.JWT.Secret = s.NATSURL, s.secret
+	cfg.Peer.Addr, cfg.Peer.Secret = "127.0.0.1:0", s.peerSecret
 	cfg.Limits.DrainGrace, cfg.Limits.DrainTime = 0, time.Second // there is no other node for clients to be spread over
 	cfg.Rates.Off, cfg.Limits.ConnectionsPerAddress = true, 0    // all clients are on this machine
 	name := fmt.Sprintf("gateway-%d", i+1)

@@ -33,13 +33,17 @@ func loadSecret(dataDir string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the token secret: %w", err)
 	}
-	random := make([]byte, 48)
-	_, _ = rand.Read(random) // never fails, by its contract
-	secret := base64.RawURLEncoding.EncodeToString(random)
+	secret := newSecret()
 	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
 		return "", fmt.Errorf("keep the token secret: %w", err)
 	}
 	return secret, nil
+}
+
+func newSecret() string {
+	random := make([]byte, 48)
+	_, _ = rand.Read(random) // never fails, by its contract
+	return base64.RawURLEncoding.EncodeToString(random)
 }
 
 // devTokens mints a token for whoever asks: POST {"userId":"dave"} answers {"token":"…"}. Only a stack on a

@@ -17,7 +17,8 @@ import (
 )
 
 var secrets = []string{
-	"CHATSVC_GATEWAY_SECRET", "FLILIY_JWT_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD", "POSTGRES_PASSWORD", "REDIS_PASSWORD",
+	"CHATSVC_GATEWAY_SECRET", "FLILIY_JWT_SECRET", "GATEWAY_PEER_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD",
+	"POSTGRES_PASSWORD", "REDIS_PASSWORD",
 }
 
 // What the compose file asks for and what .env.example offers are the same; a secret has no default anywhere.
@@ -153,6 +154,7 @@ func TestServicesAcceptTheirConfiguration(t *testing.T) {
 		{"the caller that chatsvc knows", chatsvc.Callers[0].Name + ":" + chatsvc.Callers[0].Secret, gateway.ChatsvcCredential},
 		{"its role", chatsvc.Callers[0].Role, chatsvcconfig.RoleGateway},
 		{"the secret of tokens", gateway.JWT.Secret, env["FLILIY_JWT_SECRET"]},
+		{"the secret of gateways", gateway.Peer.Secret, env["GATEWAY_PEER_SECRET"]},
 		{"admin address of the gateway", gateway.AdminAddr, "127.0.0.1:8090"},
 		{"admin address of chatsvc", chatsvc.AdminAddr, "127.0.0.1:9091"},
 	}

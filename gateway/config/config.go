@@ -44,11 +44,32 @@ type Config struct {
 	// connection is its client's own.
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`
 
+	Peer   Peer   `envPrefix:"PEER_"`
+	SockJS SockJS `envPrefix:"SOCKJS_"`
 	NATS   NATS   `envPrefix:"NATS_"`
 	JWT    JWT    `envPrefix:"JWT_"`
 	Limits Limits `envPrefix:"LIMIT_"`
 	Rates  Rates  `envPrefix:"RATE_"`
 	Log    Log    `envPrefix:"LOG_"`
+}
+
+// Peer is how gateways reach each other, to carry requests of SockJS sessions to the gateway that holds them. Without
+// Addr such sessions need a load balancer that keeps each on one gateway, or a single gateway.
+type Peer struct {
+	// Addr is where this gateway listens for others, never a public address; empty: it does not.
+	Addr string `env:"ADDR"`
+	// URL is how the others reach it, such as http://10.0.0.7:8092; empty: Addr, or where that names no host the first
+	// address of this machine.
+	URL string `env:"URL"`
+	// Secret is the same for all gateways, and not that of tokens.
+	Secret string `env:"SECRET"`
+}
+
+// SockJS is what is off unless asked for: transports of browsers of another age.
+type SockJS struct {
+	JSONP     bool   `env:"JSONP"`      // jsonp, jsonp_send
+	HTMLFile  bool   `env:"HTMLFILE"`   // htmlfile
+	ClientURL string `env:"CLIENT_URL"` // of the script that iframe.html loads; empty: there is no such page
 }
 
 // NATS is how to reach the broker.

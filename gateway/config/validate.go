@@ -48,6 +48,13 @@ func (c *Config) Validate() error {
 		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
 	}
 	c.JWT.validate(fault)
+	if c.Peer.Addr != "" {
+		hostPort("PEER_ADDR", c.Peer.Addr)
+	}
+	c.Peer.validate(fault, c.JWT)
+	if u, err := url.Parse(c.SockJS.ClientURL); err != nil || u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
+		fault("SOCKJS_CLIENT_URL", "%q is neither a path nor a URL such as https://shop.example/sockjs.min.js", c.SockJS.ClientURL)
+	}
 	for _, origin := range c.Origins {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
 			fault("ORIGINS", "%q is not an origin such as https://shop.example", origin)
@@ -59,6 +66,25 @@ func (c *Config) Validate() error {
 		fault("LOG_FORMAT", "%q is neither json nor text", c.Log.Format)
 	}
 	return errors.Join(faults...)
+}
+
+func (p *Peer) validate(fault func(variable, format string, args ...any), tokens JWT) {
+	if p.Addr == "" {
+		if p.URL != "" || p.Secret != "" {
+			fault("PEER_ADDR", "is empty, so the other PEER_ settings mean nothing; say where to listen, such as 10.0.0.7:8092")
+		}
+		return
+	}
+	if len(p.Secret) < MinSecret {
+		fault("PEER_SECRET", "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48",
+			len(p.Secret), MinSecret)
+	}
+	if p.Secret != "" && (p.Secret == tokens.Secret || p.Secret == tokens.PreviousSecret) {
+		fault("PEER_SECRET", "is that of tokens; gateways need one of their own")
+	}
+	if u, err := url.Parse(p.URL); p.URL != "" && (err != nil || u.Host == "" || p.URL != "http://"+u.Host) {
+		fault("PEER_URL", "%q is not a URL such as http://10.0.0.7:8092", p.URL)
+	}
 }
 
 func (l *Limits) validate(fault func(variable, format string, args ...any)) {

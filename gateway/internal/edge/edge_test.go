@@ -96,7 +96,9 @@ func TestRoutes(t *testing.T) {
 		{r.Addr(), "/ws", 200, "ws"},
 		{r.Addr(), "/ws?token=x", 200, "ws"},
 		{r.Addr(), "/ws/websocket", 200, "ws"},
-		{r.Addr(), "/ws/other", 404, ""},
+		{r.Addr(), "/ws/000/abc/xhr", 200, "ws"},
+		{r.Addr(), "/ws//xhr", 200, "ws"}, // not redirected to another path
+		{r.Addr(), "/wsx", 200, "web"},
 		{r.Addr(), "/api/v1/chat-rooms", 200, "rest"},
 		{r.Addr(), "/api/v2/chat-rooms", 404, ""},
 		{r.Addr(), "/", 200, "web"},

@@ -3,10 +3,14 @@ package edge
 import (
 	"net/http"
 	"net/http/pprof"
+	"strings"
 )
 
 // maxRequestBody bounds the body of a REST request; the services behind have smaller bounds of their own.
 const maxRequestBody = 1 << 20
+
+// socketPath and all below it are one handler's.
+const socketPath = "/ws"
 
 // route is a line of a table of routes. The pattern is net/http's.
 type route struct {
@@ -16,10 +20,7 @@ type route struct {
 
 // publicRoutes is all that the world can reach.
 func (s *Server) publicRoutes() http.Handler {
-	return mux([]route{
-		{"/ws", s.opts.WS},
-		{"/ws/websocket", s.opts.WS},
-		{"/ws/", nil},
+	rest := mux([]route{
 		{"/api/v1/", limited(s.opts.REST)},
 		{"/api/", nil},
 		{"GET /healthz", http.HandlerFunc(alive)},
@@ -29,6 +30,17 @@ func (s *Server) publicRoutes() http.Handler {
 		{"/debug", nil},
 		{"/debug/", nil},
 		{"/", s.opts.Web},
+	})
+	sockets := s.opts.WS
+	if sockets == nil {
+		sockets = http.NotFoundHandler()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := r.URL.Path; path == socketPath || strings.HasPrefix(path, socketPath+"/") {
+			sockets.ServeHTTP(w, r) // the mux would redirect paths such as /ws//xhr, which are to be refused
+			return
+		}
+		rest.ServeHTTP(w, r)
 	})
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	// AddrSetting and AdminAddrSetting are what a person changes to choose another address, for error messages.
 	AddrSetting, AdminAddrSetting string
 
-	WS      http.Handler // /ws and /ws/websocket
+	WS      http.Handler // /ws and all below it, as the client sent it
 	REST    http.Handler // /api/v1/
 	Web     http.Handler // all other paths
 	Metrics http.Handler // /metrics of the admin server

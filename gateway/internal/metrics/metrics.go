@@ -37,6 +37,15 @@ const (
 
 var replaySources = []string{ReplayMemory, ReplayService}
 
+// Outcomes for Carried.
+const (
+	CarryAnswered    = "answered"
+	CarryBrokenOff   = "broken_off"  // by the client
+	CarryUnreachable = "unreachable" // the gateway that holds the session is gone
+)
+
+var carryOutcomes = []string{CarryAnswered, CarryBrokenOff, CarryUnreachable}
+
 // The label values of StateDropped: the kinds of events that a slow client may miss (event.Kind).
 var stateKinds = []string{"TYPING", "READ", "DELIVERED", "USER_STATUS"}
 
@@ -71,6 +80,9 @@ type Metrics struct {
 	FaninEnvelopes prometheus.Counter // envelopes taken from NATS
 	FaninBad       prometheus.Counter // of these, unreadable ones, dropped
 
+	SockJSSessions prometheus.Gauge // SockJS sessions over HTTP requests that live here
+	Carried        Family           // requests of such sessions carried to other gateways, by outcome (the Carry constants)
+
 	RelayCommands prometheus.Counter // commands sent to chatsvc
 	RelayInFlight prometheus.Gauge   // commands without an answer yet
 
@@ -99,6 +111,10 @@ func New(registerer prometheus.Registerer) *Metrics {
 
 		FaninEnvelopes: r.counter("fanin_envelopes_total", "Envelopes taken from NATS."),
 		FaninBad:       r.counter("fanin_bad_total", "Unreadable envelopes, dropped."),
+
+		SockJSSessions: r.gauge("sockjs_sessions", "SockJS sessions over HTTP requests that live here."),
+		Carried: r.family("carried_total", "SockJS requests carried to other gateways, by outcome.", "outcome",
+			carryOutcomes),
 
 		RelayCommands: r.counter("relay_commands_total", "Commands sent to chatsvc."),
 		RelayInFlight: r.gauge("relay_in_flight", "Commands that chatsvc has not answered yet."),

@@ -14,7 +14,7 @@ import (
 // any, the user being known from CONNECT only, the client's address has to do.
 type binding [sha256.Size]byte
 
-func (h *Handler) bindingOf(r *http.Request) binding {
+func bindingOf(r *http.Request) binding {
 	query := r.URL.Query()
 	digest := sha256.New()
 	given := false
@@ -24,7 +24,7 @@ func (h *Handler) bindingOf(r *http.Request) binding {
 		digest.Write(sum[:])
 	}
 	if !given {
-		digest.Write([]byte(network(h.opts.Client(r))))
+		digest.Write([]byte(network(r.RemoteAddr)))
 	}
 	return binding(digest.Sum(nil))
 }

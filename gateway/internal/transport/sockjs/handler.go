@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
@@ -42,11 +43,10 @@ type Options struct {
 	Raw http.Handler
 	// Peers are the other gateways; nil: there is none.
 	Peers Peers
-	// Client is the address of a request's client; nil: its RemoteAddr.
-	Client func(r *http.Request) string
 	// Context is the parent of all sessions; Background when nil.
 	Context  context.Context
 	Logger   *slog.Logger // the default logger when nil
+	Metrics  *metrics.Metrics
 	Features Features
 	Tuning   Tuning
 }
@@ -75,9 +75,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
-	}
-	if o.Client == nil {
-		o.Client = func(r *http.Request) string { return r.RemoteAddr }
 	}
 	if o.Tuning.MaxMessage <= 0 {
 		o.Tuning.MaxMessage = defaultMaxMessage
@@ -111,9 +108,6 @@ func New(opts Options) *Handler {
 	}
 	return h
 }
-
-// Size is how many sessions over HTTP live here, with those that are over and still told so.
-func (h *Handler) Size() int { return h.sessions.size() }
 
 // ServeHTTP answers clients.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.route(w, r, false) }
@@ -154,6 +148,13 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, carried bool) {
 // isUpgrade says whether a request wants to be a WebSocket, however badly it says so.
 func isUpgrade(r *http.Request) bool {
 	return r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-Websocket-Key") != "" || r.Method == http.MethodConnect
+}
+
+// count counts sessions that have come, or gone.
+func (h *Handler) count(n float64) {
+	if h.opts.Metrics != nil {
+		h.opts.Metrics.SockJSSessions.Add(n)
+	}
 }
 
 // serve runs one session. A panic ends this session and no other.

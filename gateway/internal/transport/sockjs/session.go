@@ -64,7 +64,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request, segments []str
 	c, ok := h.find(w, r, name, way, carried)
 	switch {
 	case !ok: // answered
-	case c == nil || !c.binding.equals(h.bindingOf(r)):
+	case c == nil || !c.binding.equals(bindingOf(r)):
 		http.NotFound(w, r)
 	case way.kind == sends:
 		h.send(w, r, c, segments[2] == "jsonp_send")
@@ -98,7 +98,7 @@ func (h *Handler) find(w http.ResponseWriter, r *http.Request, name string, way 
 			return nil, false
 		}
 		if owner != "" {
-			h.carry(w, r, owner, name)
+			h.opts.Peers.Carry(w, r, owner, name)
 			return nil, false
 		}
 	}
@@ -106,11 +106,6 @@ func (h *Handler) find(w http.ResponseWriter, r *http.Request, name string, way 
 		return nil, true
 	}
 	return h.open(w, r, name)
-}
-
-func (h *Handler) carry(w http.ResponseWriter, r *http.Request, owner, name string) {
-	r.RemoteAddr = h.opts.Client(r) // for the owner, to which the request comes from here
-	h.opts.Peers.Carry(w, r, owner, name)
 }
 
 // open opens a session, unless another request does so at the same time, here or elsewhere.
@@ -123,18 +118,18 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, name string) (*Co
 		return h.sessions.find(r.Context(), name), true
 	}
 	if h.opts.Peers == nil {
-		return h.start(name, handshake, h.bindingOf(r)), true
+		return h.start(name, handshake, bindingOf(r)), true
 	}
 	owner, err := h.opts.Peers.Claim(r.Context(), name)
 	if err == nil && owner == "" {
-		return h.start(name, handshake, h.bindingOf(r)), true
+		return h.start(name, handshake, bindingOf(r)), true
 	}
 	h.sessions.settle(name, nil)
 	if err != nil {
 		unavailable(w)
 		return nil, false
 	}
-	h.carry(w, r, owner, name)
+	h.opts.Peers.Carry(w, r, owner, name)
 	return nil, false
 }
 
@@ -142,11 +137,13 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, name string) (*Co
 func (h *Handler) start(name string, handshake transport.Handshake, b binding) *Conn {
 	c := newConn(handshake, b, h.opts.Tuning, func() {
 		h.sessions.remove(name)
+		h.count(-1)
 		if h.opts.Peers != nil {
 			h.opts.Peers.Release(name)
 		}
 	})
 	h.sessions.settle(name, c)
+	h.count(1)
 	go h.serve(c)
 	return c
 }

@@ -61,9 +61,3 @@ func (t *table) remove(name string) {
 	defer t.mu.Unlock()
 	delete(t.entries, name)
 }
-
-func (t *table) size() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.entries)
-}

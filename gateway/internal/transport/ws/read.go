@@ -46,7 +46,7 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 // one or the other, not both.
 func (c *Conn) ReadMessage(ctx context.Context, dst []byte, limit int) ([]byte, error) {
 	for start := len(dst); ; {
-		message, _, err := c.Receive(ctx, dst)
+		message, _, err := c.receiveWhole(ctx, dst, limit)
 		if err != nil || len(message) > start {
 			return message, err
 		}
@@ -55,13 +55,17 @@ func (c *Conn) ReadMessage(ctx context.Context, dst []byte, limit int) ([]byte, 
 
 // Receive is ReadMessage for those to whom empty messages matter, too, and whether a message is text.
 func (c *Conn) Receive(ctx context.Context, dst []byte) (message []byte, text bool, err error) {
-	for {
+	return c.receiveWhole(ctx, dst, c.opts.maxMessage)
+}
+
+func (c *Conn) receiveWhole(ctx context.Context, dst []byte, limit int) (message []byte, text bool, err error) {
+	for start := len(dst); ; {
 		p, err := c.nextPart(ctx)
 		if err != nil {
 			return nil, false, err
 		}
 		if len(dst)-start+len(p) > limit {
-			return nil, c.refuse(tooLarge(limit))
+			return nil, false, c.refuse(tooLarge(limit))
 		}
 		dst = append(dst, p...)
 		if c.in.message == nil {
