@@ -22,7 +22,7 @@ const (
 	writeTimeout = 10 * time.Second
 	copySize     = 4 << 10
 
-	passHeader    = "Fliliy-Peer-Pass"
+	passHeader    = "Fliliy-Peer-Pass" //nolint:gosec // a name
 	addressHeader = "Fliliy-Client-Address"
 )
 

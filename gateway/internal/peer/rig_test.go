@@ -92,7 +92,9 @@ func (g *gateway) kill() {
 	g.server.Close()
 	g.stop()
 	if g.ended != nil {
-		<-g.ended
+		if err := <-g.ended; err != nil {
+			panic(err) // its server failed
+		}
 		g.ended = nil
 	}
 }
@@ -147,7 +149,7 @@ func (c *cluster) try(which int, method, path, body string) (*http.Response, err
 }
 
 // want is ask with what has to come back.
-func (c *cluster) want(which int, status int, answer, path, body string) {
+func (c *cluster) want(which, status int, answer, path, body string) {
 	c.t.Helper()
 	response := c.ask(which, http.MethodPost, path, body)
 	defer response.Body.Close()

@@ -49,7 +49,7 @@ func appendQuoted(dst, text []byte, forHTML bool) []byte {
 	plain := 0 // text[plain:i] needs no escape and is not copied yet
 	for i := 0; i < len(text); {
 		if b := text[i]; b < utf8.RuneSelf {
-			if b >= ' ' && b != '"' && b != '\\' && !(forHTML && (b == '<' || b == '>' || b == '&')) {
+			if b >= ' ' && b != '"' && b != '\\' && (!forHTML || b != '<' && b != '>' && b != '&') {
 				i++
 				continue
 			}

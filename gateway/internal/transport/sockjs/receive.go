@@ -111,7 +111,6 @@ type answer struct {
 	flush  *http.ResponseController
 	format *format
 	sent   int // bytes of frames
-	buffer []byte
 }
 
 // receive gives a client the messages of its session: those that wait, or the next that come.

@@ -299,31 +299,28 @@ func TestProtocol(t *testing.T) {
 	})
 }
 
-// waiting returns a poll that waits for messages. The suite counts on it to be first by being sent first; here the
-// next one asks until it is.
+// waiting returns a poll that waits for messages. The suite counts on it to be first by being sent first; here two
+// are sent, and the one that was second is told so.
 func (s *site) waiting(url string) *reply {
 	s.t.Helper()
-	r := s.begin("POST", url+"/xhr", "HTTP/1.1", "")
-	for {
-		other := s.begin("POST", url+"/xhr", "HTTP/1.1", "")
-		answered := make(chan *reply, 2)
-		for _, one := range []*reply{r, other} {
-			go func() {
-				if _, err := one.br.Peek(1); err == nil {
-					answered <- one
-				}
-			}()
-		}
-		first := <-answered
-		first.readHeader()
-		if body := first.body(); body != busy {
-			s.t.Fatalf("a poll is answered by %q", body)
-		}
-		if first == other {
-			return r
-		}
-		return other
+	r, other := s.begin("POST", url+"/xhr", "HTTP/1.1", ""), s.begin("POST", url+"/xhr", "HTTP/1.1", "")
+	answered := make(chan *reply, 2)
+	for _, one := range []*reply{r, other} {
+		go func() {
+			if _, err := one.br.Peek(1); err == nil {
+				answered <- one
+			}
+		}()
 	}
+	first := <-answered
+	first.readHeader()
+	if body := first.body(); body != busy {
+		s.t.Fatalf("a poll is answered by %q", body)
+	}
+	if first == other {
+		return r
+	}
+	return other
 }
 
 const killers = "the characters that browsers mangle"
