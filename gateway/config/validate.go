@@ -48,13 +48,8 @@ func (c *Config) Validate() error {
 		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
 	}
 	c.JWT.validate(fault)
-	if c.Peer.Addr != "" {
-		hostPort("PEER_ADDR", c.Peer.Addr)
-	}
 	c.Peer.validate(fault, c.JWT)
-	if u, err := url.Parse(c.SockJS.ClientURL); err != nil || u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
-		fault("SOCKJS_CLIENT_URL", "%q is neither a path nor a URL such as https://shop.example/sockjs.min.js", c.SockJS.ClientURL)
-	}
+	c.SockJS.validate(fault)
 	for _, origin := range c.Origins {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
 			fault("ORIGINS", "%q is not an origin such as https://shop.example", origin)
@@ -75,6 +70,9 @@ func (p *Peer) validate(fault func(variable, format string, args ...any), tokens
 		}
 		return
 	}
+	if _, _, err := net.SplitHostPort(p.Addr); err != nil {
+		fault("PEER_ADDR", "%q is not host:port", p.Addr)
+	}
 	if len(p.Secret) < MinSecret {
 		fault("PEER_SECRET", "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48",
 			len(p.Secret), MinSecret)
@@ -84,6 +82,13 @@ func (p *Peer) validate(fault func(variable, format string, args ...any), tokens
 	}
 	if u, err := url.Parse(p.URL); p.URL != "" && (err != nil || u.Host == "" || p.URL != "http://"+u.Host) {
 		fault("PEER_URL", "%q is not a URL such as http://10.0.0.7:8092", p.URL)
+	}
+}
+
+func (s *SockJS) validate(fault func(variable, format string, args ...any)) {
+	u, err := url.Parse(s.ClientURL)
+	if err != nil || u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
+		fault("SOCKJS_CLIENT_URL", "%q is neither a path nor a URL such as https://shop.example/sockjs.min.js", s.ClientURL)
 	}
 }
 
