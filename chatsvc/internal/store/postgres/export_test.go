@@ -9,3 +9,9 @@ func (s *Store) PruneDue() { s.pruned.Store(0) }
 func Together[K, V any](query func(context.Context, []K) ([]V, error)) func(context.Context, K) (V, error) {
 	return (&together[K, V]{query: query}).get
 }
+
+// ForgetRepeats makes the next append expect no repeats.
+func (s *Store) ForgetRepeats() { s.repeats.watch.Store(0) }
+
+// ExpectsRepeats says whether the next append looks client message ids up.
+func (s *Store) ExpectsRepeats() bool { return s.repeats.watch.Load() > 0 }

@@ -33,46 +33,62 @@ const readTargets = `
 		coalesce(e.recalled_by, 0)
 	FROM unnest($1::bigint[], $2::bigint[]) q (log_id, seq) JOIN events e ON e.log_id = q.log_id AND e.seq = q.seq`
 
-// readLedger begins the transaction and reads what decides about a batch, in one round trip.
-func readLedger(ctx context.Context, conn *pgxpool.Conn, t *touched) (*chat.Ledger, error) {
-	var now time.Time
-	var found findings
+// readFindings begins the transaction and reads what decides about a batch, in one round trip: with lookUp also which
+// of its client message ids are stored.
+func readFindings(ctx context.Context, conn *pgxpool.Conn, t *touched, lookUp bool) (*findings, error) {
+	found := new(findings)
 	batch := &pgx.Batch{}
 	batch.Queue(`begin isolation level read committed`)
 	batch.Queue(lockHeads, t.logs).Query(found.readHeads)
-	batch.Queue(`SELECT clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
+	batch.Queue(`SELECT clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&found.now) })
 	batch.Queue(readMembers, t.logs, t.senderRooms, t.senders, chat.MaxLive).Query(found.readMembers)
-	if len(t.clientIDs) > 0 {
-		batch.Queue(readStored, t.clientLogs, t.clientSenders, t.clientIDs).Query(found.readRepeats)
+	if lookUp && len(t.clientIDs) > 0 {
+		found.queueLookUp(batch, t)
 	}
 	if len(t.targetSeqs) > 0 {
 		batch.Queue(readTargets, t.targetLogs, t.targetSeqs).Query(found.readTargets)
 	}
-	if err := send(ctx, conn, batch); err != nil {
-		return nil, err
-	}
-	ledger := chat.NewLedger(now)
-	for _, h := range found.heads {
+	return found, send(ctx, conn, batch)
+}
+
+// lookUp reads which client message ids are stored, for findings that were read without.
+func (f *findings) lookUp(ctx context.Context, conn *pgxpool.Conn, t *touched) error {
+	batch := &pgx.Batch{}
+	f.queueLookUp(batch, t)
+	return send(ctx, conn, batch)
+}
+
+func (f *findings) queueLookUp(batch *pgx.Batch, t *touched) {
+	batch.Queue(readStored, t.clientLogs, t.clientSenders, t.clientIDs).Query(f.readRepeats)
+	f.lookedUp = true
+}
+
+// ledger enters what was found.
+func (f *findings) ledger(t *touched) *chat.Ledger {
+	ledger := chat.NewLedger(f.now)
+	for _, h := range f.heads {
 		ledger.AddHead(t.refs[h.logID], h.logID, h.seq)
 	}
-	for _, m := range found.members {
+	for _, m := range f.members {
 		ledger.AddMember(m.room, m.user, m.role, m.live)
 	}
-	for _, r := range found.repeats {
+	for _, r := range f.repeats {
 		ledger.AddStored(r.logID, r.sender, r.clientID, r.seq)
 	}
-	for _, target := range found.targets {
+	for _, target := range f.targets {
 		ledger.AddTarget(target.logID, target.seq, target.Target)
 	}
-	return ledger, nil
+	return ledger
 }
 
 // findings are the rows of a round trip: they are entered once the time is known.
 type findings struct {
-	heads   []head
-	members []member
-	repeats []repeat
-	targets []target
+	now      time.Time // of the database, after the heads were locked
+	heads    []head
+	members  []member
+	repeats  []repeat
+	targets  []target
+	lookedUp bool // repeats are those that there are
 }
 
 type head struct{ logID, seq int64 }

@@ -24,7 +24,10 @@ const moveHeads = `
 
 // Append implements commit.Batcher: two round trips for the whole batch. The first locks the heads in order of their
 // ids, so that replicas cannot deadlock, and then reads, by statements that see everything committed before the locks
-// were given, who is a member and which client message ids are stored. The second writes and commits.
+// were given, who is a member. The second writes and commits.
+//
+// Repeats are rare, and looking every client message id up costs as much as a third of storing it: while none were met
+// lately, the unique index finds them. Then nothing is stored, and the batch is done again with the look-up.
 func (s *Store) Append(ctx context.Context, units [][]chat.Draft) (chat.Appended, error) {
 	touched, err := s.touch(ctx, units)
 	if err != nil {
@@ -35,11 +38,37 @@ func (s *Store) Append(ctx context.Context, units [][]chat.Draft) (chat.Appended
 		return chat.Appended{}, classify(fmt.Errorf("get a connection: %w", err))
 	}
 	defer giveBack(ctx, conn)
-	ledger, err := readLedger(ctx, conn, touched)
+	lookUp := s.repeats.expected()
+	appended, err := s.appendOn(ctx, conn, touched, units, lookUp)
+	if lookUp || !storedAlready(err) {
+		return appended, err
+	}
+	s.repeats.met()
+	if _, err := conn.Exec(ctx, `rollback`); err != nil {
+		return chat.Appended{}, classify(fmt.Errorf("begin again with the repeats looked up: %w", err))
+	}
+	return s.appendOn(ctx, conn, touched, units, true)
+}
+
+// appendOn runs the transaction on a connection. It may leave one open that is to be rolled back.
+func (s *Store) appendOn(ctx context.Context, conn *pgxpool.Conn, t *touched, units [][]chat.Draft, lookUp bool,
+) (chat.Appended, error) {
+	found, err := readFindings(ctx, conn, t, lookUp)
 	if err != nil {
 		return chat.Appended{}, classify(fmt.Errorf("read heads: %w", err))
 	}
+	ledger := found.ledger(t)
 	appended := ledger.Judge(units)
+	if !found.lookedUp && mayBeRepeats(appended, units) {
+		if err := found.lookUp(ctx, conn, t); err != nil {
+			return chat.Appended{}, classify(fmt.Errorf("look repeats up: %w", err))
+		}
+		ledger = found.ledger(t)
+		appended = ledger.Judge(units)
+	}
+	if len(found.repeats) > 0 {
+		s.repeats.met()
+	}
 	if len(appended.Events) == 0 {
 		return appended, nil
 	}

@@ -32,6 +32,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	members together[membership, chat.Member]
 	heads   together[chat.LogRef, chat.Head]
+	repeats repeats
 	pruned  atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
 }
 
