@@ -12,6 +12,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/conformance"
 	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/transport"
+	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
 
@@ -31,7 +32,8 @@ const (
 )
 
 // Conformance is a plain STOMP broker in memory over the gateway's own WebSocket, STOMP and session code, for public
-// conformance suites: STOMP on /ws, a WebSocket echo on /ws-echo. See package conformance. NewConformance listens,
+// conformance suites: STOMP on /ws, by WebSocket and SockJS, a WebSocket echo on /ws-echo, and the services of the SockJS
+// suite on /echo, /close, /disabled_websocket_echo and /cookie_needed_echo. See package conformance. NewConformance listens,
 // Run serves once.
 type Conformance struct {
 	listener net.Listener
@@ -70,25 +72,27 @@ func (c *Conformance) routes(ctx context.Context, logger *slog.Logger) http.Hand
 		Destinations: broker, Hub: broker, Relay: broker, Presence: broker, Auth: broker, Logger: logger,
 	})
 	sockets := ws.Options{
-		Origins: []string{"*"}, Verify: broker.Verify, Context: ctx, Logger: logger,
-		MaxMessage: 2 * conformanceBody,
-		Serve: c.counted(func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
-			sessions.Serve(ctx, conn, h.Principal, nil)
-		}),
+		Origins: []string{"*"}, Verify: broker.Verify, Context: ctx, Logger: logger, MaxMessage: 2 * conformanceBody,
 	}
+	services := c.suiteServices(sockets)
+	services["ws"] = sockjs.New(c.service("/ws", sockets, func(ctx context.Context, conn session.Conn, h transport.Handshake) {
+		sessions.Serve(ctx, conn, h.Principal, nil)
+	}))
 	echo := sockets
-	echo.MaxMessage, echo.Serve = conformanceEcho, c.counted(conformance.Echo)
-	mux := http.NewServeMux()
-	mux.Handle("/ws", ws.Handler(sockets))
-	mux.Handle("/ws-echo", ws.Handler(echo))
-	return mux
+	echo.MaxMessage = conformanceEcho
+	echo.Serve = func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
+		if c.crowd.enter() {
+			defer c.crowd.leave()
+			conformance.Echo(ctx, conn, h)
+		}
+	}
+	services["ws-echo"] = ws.Handler(echo)
+	return services
 }
 
 // counted makes Run wait for connections, whose handlers return right after the upgrade.
-func (c *Conformance) counted(
-	serve func(context.Context, *ws.Conn, transport.Handshake),
-) func(context.Context, *ws.Conn, transport.Handshake) {
-	return func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
+func (c *Conformance) counted(serve serveConn) serveConn {
+	return func(ctx context.Context, conn session.Conn, h transport.Handshake) {
 		if c.crowd.enter() {
 			defer c.crowd.leave()
 			serve(ctx, conn, h)

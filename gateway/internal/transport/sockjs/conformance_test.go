@@ -17,13 +17,14 @@ import (
 
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
+	"github.com/fliliy/chat/gateway/internal/transport/sockjs/sockjstest"
 	"github.com/fliliy/chat/gateway/internal/transport/transporttest"
 )
 
 const maxMessage = 100_000
 
 // accepting is a service whose connections the test serves by itself.
-func accepting(t *testing.T, opts sockjs.Options) (*site, <-chan conn) {
+func accepting(t *testing.T, opts sockjs.Options) (*sockjstest.Site, <-chan conn) {
 	t.Helper()
 	conns := make(chan conn, 16)
 	done := make(chan struct{})
@@ -57,9 +58,9 @@ func TestConformance(t *testing.T) {
 		transporttest.Exercise(t, features, func(t *testing.T) (transporttest.Conn, transporttest.Peer) {
 			t.Helper()
 			s, conns := accepting(t, sockjs.Options{})
-			peer := &wsPeer{Conn: s.dial(session("/ws") + "/websocket")}
+			peer := &wsPeer{Conn: s.Dial(sockjstest.Session("/ws") + "/websocket")}
 			peer.SetReadLimit(-1)
-			recv(t, peer.Conn, "o")
+			sockjstest.Recv(t, peer.Conn, "o")
 			return <-conns, peer
 		})
 	})
@@ -80,10 +81,10 @@ type httpPeer struct {
 	end   error
 }
 
-func newHTTPPeer(t *testing.T, s *site, way string) *httpPeer {
+func newHTTPPeer(t *testing.T, s *sockjstest.Site, way string) *httpPeer {
 	t.Helper()
 	p := &httpPeer{
-		t: t, url: "http://" + s.addr + session("/ws"), way: way, client: &http.Client{Transport: &http.Transport{}},
+		t: t, url: "http://" + s.Addr + sockjstest.Session("/ws"), way: way, client: &http.Client{Transport: &http.Transport{}},
 		frames: make(chan string, 100_000), opened: make(chan struct{}),
 	}
 	p.ctx, p.cut = context.WithCancel(context.Background())
@@ -193,7 +194,7 @@ func (p *httpPeer) Send(message []byte) error {
 	}
 	path, contentType, body := "/xhr_send", "text/plain", quoted.String()
 	if p.way == "jsonp" {
-		path, contentType, body = "/jsonp_send", form, url.Values{"d": {body}}.Encode()
+		path, contentType, body = "/jsonp_send", "application/x-www-form-urlencoded", url.Values{"d": {body}}.Encode()
 	}
 	response, err := p.do(http.MethodPost, p.url+path, contentType, body)
 	if err != nil {

@@ -31,14 +31,16 @@ type Conn struct {
 	forget    func() // drops the session from where it can be found; nil once it is called
 
 	sending chan struct{} // held by the one request that delivers
-	arrived chan struct{} // something for Read has come; of capacity 1, as the next two
+	arrived chan struct{} // something for Read has come; of capacity 1, as the next three
 	room    chan struct{} // there is room for Write
-	read    chan struct{} // there is room for deliver
+	read    chan struct{} // Read has taken something, or waits
+	left    chan struct{} // a request no longer waits for messages
 	done    chan struct{} // closed with cause
 
 	mu        sync.Mutex
 	inbox     [][]byte // from the client, not read yet
 	inboxSize int
+	idle      bool          // Read waits, what it has returned is dealt with
 	outbox    []byte        // JSON strings for the client with commas between, not taken yet
 	opened    bool          // the open frame was taken
 	heard     bool          // the server has said something
@@ -55,7 +57,7 @@ func newConn(h transport.Handshake, b binding, tuning Tuning, forget func()) *Co
 	c := &Conn{
 		handshake: h, binding: b, tuning: tuning, forget: forget,
 		sending: make(chan struct{}, 1), arrived: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		read: make(chan struct{}, 1), done: make(chan struct{}),
+		read: make(chan struct{}, 1), left: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	c.awaySince = time.Now()
 	c.away = time.AfterFunc(tuning.DisconnectDelay, c.expire)
@@ -86,6 +88,8 @@ func (c *Conn) pop() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.inbox) == 0 {
+		c.idle = true
+		signal(c.read)
 		return nil, c.cause
 	}
 	message := c.inbox[0]
@@ -236,93 +240,4 @@ func signal(ch chan struct{}) {
 	case ch <- struct{}{}:
 	default:
 	}
-}
-
-// attach makes a request the one that waits for messages, and returns what wakes it. It fails while another one is; a
-// session that is over tells everybody.
-func (c *Conn) attach() (wake chan struct{}, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cause != nil {
-		return make(chan struct{}), true
-	}
-	if c.receiver != nil {
-		return nil, false
-	}
-	c.receiver = make(chan struct{}, 1)
-	c.away.Stop()
-	return c.receiver, true
-}
-
-// detach ends what attach began.
-func (c *Conn) detach(wake chan struct{}) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.receiver != wake {
-		return
-	}
-	c.receiver = nil
-	if c.cause == nil {
-		c.startAway()
-	}
-}
-
-// take appends the next frame for the client to dst; nothing when there is none. last: no other one follows.
-func (c *Conn) take(dst []byte) (frame []byte, last bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case !c.opened:
-		c.opened = true
-		return append(dst, frameOpen...), false
-	case len(c.outbox) > 0:
-		dst = appendFrame(dst, c.outbox)
-		if c.outbox = c.outbox[:0]; cap(c.outbox) > keptOutbox {
-			c.outbox = nil
-		}
-		signal(c.room)
-		return dst, false
-	case c.cause != nil:
-		return append(dst, c.farewell...), true
-	}
-	return dst, false
-}
-
-// deliver hands messages of the client to Read, all or none. It waits while much is unread. The messages are the
-// session's from now on.
-func (c *Conn) deliver(ctx context.Context, messages [][]byte) error {
-	for {
-		if ok, err := c.push(messages); ok || err != nil {
-			return err
-		}
-		select {
-		case <-c.read:
-		case <-c.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (c *Conn) push(messages [][]byte) (bool, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cause != nil {
-		return false, c.cause
-	}
-	if c.inboxSize > c.tuning.MaxMessage {
-		return false, nil
-	}
-	for _, message := range messages {
-		c.inboxSize += len(message)
-	}
-	c.inbox = append(c.inbox, messages...)
-	signal(c.arrived)
-	return true, nil
-}
-
-func (c *Conn) isHeard() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.heard
 }

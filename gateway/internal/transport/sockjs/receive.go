@@ -118,7 +118,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, c *Conn, f for
 	w.Header().Set("Content-Type", f.contentType)
 	w.Header().Set("X-Accel-Buffering", "no") // nginx
 	a := &answer{w: w, flush: http.NewResponseController(w), format: &f}
-	wake, ok := c.attach()
+	wake, ok := c.attach(r.Context())
 	if !ok {
 		_ = a.begin()
 		_ = a.write(closeBusy)
