@@ -5,6 +5,7 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,9 @@ const (
 	shutdownTimeout   = 5 * time.Second
 )
 
+// keepAlive finds peers that vanished while nothing is sent.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+
 // Options of a Server. Handlers that are nil answer 404.
 type Options struct {
 	Addr      string // where clients connect, host:port; port 0 takes a free one
@@ -38,8 +42,12 @@ type Options struct {
 	Web     http.Handler // all other paths
 	Metrics http.Handler // /metrics of the admin server
 
-	// TrustedProxies are networks whose X-Forwarded-For is believed.
+	// Certificate is what TLS is spoken with, by the public server alone; nil: it speaks plain HTTP.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// TrustedProxies are networks whose X-Forwarded-For is believed. With ProxyProtocol their connections have to begin
+	// with a PROXY protocol header (version 1 or 2), which says whose they are.
 	TrustedProxies []netip.Prefix
+	ProxyProtocol  bool
 	// SocketBuffer is how many bytes the kernel keeps for a client that does not read, before it doubles them for its
 	// book-keeping; 0: as many as the system likes, which may be megabytes.
 	SocketBuffer int
@@ -107,12 +115,12 @@ func (s *Server) Listen(ctx context.Context) error {
 			return errors.Join(err, listener.Close())
 		}
 	}
-	s.publicListener = bounded(listener, s.opts.SocketBuffer)
+	s.publicListener = s.dress(listener)
 	return nil
 }
 
 func listen(ctx context.Context, addr, setting string) (net.Listener, error) {
-	var config net.ListenConfig
+	config := net.ListenConfig{KeepAliveConfig: keepAlive}
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("listen on %s: %w: stop the other program or choose another address with %s",
@@ -122,28 +130,6 @@ func listen(ctx context.Context, addr, setting string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w: choose another address with %s", addr, err, setting)
 	}
 	return listener, nil
-}
-
-// boundedListener bounds what the kernel keeps for each connection.
-type boundedListener struct {
-	net.Listener
-	buffer int
-}
-
-func bounded(listener net.Listener, buffer int) net.Listener {
-	if buffer <= 0 {
-		return listener
-	}
-	return boundedListener{listener, buffer}
-}
-
-// Accept implements net.Listener.
-func (l boundedListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(l.buffer) // without it a slow client costs more, no more than that
-	}
-	return conn, err
 }
 
 // Addr is where clients connect, with the real port, once Listen has returned.

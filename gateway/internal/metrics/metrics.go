@@ -59,6 +59,9 @@ var limitReasons = []string{
 	"address_connect", "address_send", "address_subscribe", "address_request", "address_bad_token",
 }
 
+// The label values of CertificateLoads: what came of reading a TLS certificate that had changed (package certificate).
+var certificateLoads = []string{"loaded", "failed"}
+
 // Metrics are the gateway's metrics. All are safe for concurrent use and cost an atomic addition. Names are
 // fliliy_gateway_ and the snake case of the field, counters with _total.
 type Metrics struct {
@@ -87,6 +90,9 @@ type Metrics struct {
 	RelayInFlight prometheus.Gauge   // commands without an answer yet
 
 	PresenceChanges Family // changes of users' statuses that this gateway told, by the new status
+
+	CertificateLoads   Family           // TLS certificates read from changed files, by what came of it
+	CertificateExpires prometheus.Gauge // when the TLS certificate in use ends, in seconds of Unix time; 0: there is none
 }
 
 // New makes the metrics and registers them. It panics when one is registered already, which is a programming error:
@@ -121,5 +127,9 @@ func New(registerer prometheus.Registerer) *Metrics {
 
 		PresenceChanges: r.family("presence_changes_total", "Changes of users' statuses told, by status.",
 			"status", presenceStatuses),
+
+		CertificateLoads: r.family("certificate_loads_total", "TLS certificates read from changed files, by result.",
+			"result", certificateLoads),
+		CertificateExpires: r.gauge("certificate_expires", "End of the TLS certificate in use, in Unix seconds; 0: none."),
 	}
 }
