@@ -56,6 +56,7 @@ var rules = map[string]struct {
 	"transport/sockjs": {nil, "a transport moves bytes and knows no session; WebSockets and other gateways are behind ports"},
 	"peer":             {nil, "it carries requests and knows no session"},
 	"metrics":          {nil, "metrics are counted by others"},
+	"certificate":      {nil, "a certificate is files, and knows no listener"},
 	"auth":             {[]string{"proto/identity"}, "a token says who, not what she may do"},
 	"wire":             {[]string{"proto/gen/go/chat/v1"}, "it translates and holds nothing"},
 	"limit":            {nil, "a limit knows neither frames nor HTTP"},

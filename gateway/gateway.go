@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 
 	"github.com/fliliy/chat/gateway/config"
 	"github.com/fliliy/chat/gateway/internal/auth"
+	"github.com/fliliy/chat/gateway/internal/certificate"
 	"github.com/fliliy/chat/gateway/internal/edge"
 	"github.com/fliliy/chat/gateway/internal/fanin"
 	"github.com/fliliy/chat/gateway/internal/herald"
@@ -83,6 +83,7 @@ type Gateway struct {
 	peerRedis *redis.Client
 	jwks      *auth.JWKS // nil: there is none
 	revoked   *revocation.List
+	tls       *certificate.Files // nil: the public address speaks plain HTTP
 
 	sessions *session.Factory
 	limits   *limit.Limits
@@ -190,14 +191,7 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 		Redis: g.redis, Metrics: counts, Logger: g.logger,
 	})
 
-	limits := session.DefaultConfig()
-	limits.Server = "fliliy-chat/" + strings.TrimPrefix(Version(), "v")
-	limits.HeartBeat = session.HeartBeat{Send: g.cfg.Limits.HeartBeat, Receive: g.cfg.Limits.HeartBeat}
-	limits.Limits.MaxBody = g.cfg.Limits.BodyBytes
-	limits.Subscriptions = g.cfg.Limits.Subscriptions
-	limits.SendQueue = g.cfg.Limits.SendQueueBytes
-	limits.DrainSpread = drainSpread(g.cfg.Limits.DrainTime)
-	g.sessions = session.New(limits, session.Deps{
+	g.sessions = session.New(sessionConfig(g.cfg.Limits), session.Deps{
 		Hub: g.hub, Relay: g.relay, Presence: g.presence, Where: g.herald, Auth: verifier, Metrics: counts, Logger: g.logger,
 	})
 }
@@ -214,6 +208,10 @@ func (g *Gateway) openDoor(
 	sockets := g.openSockets(ws.Options{
 		Origins: g.cfg.Origins, Verify: verifier.Verify, Context: ctx, Logger: g.logger,
 	}, counts)
+	serving, err := g.openCertificate(counts)
+	if err != nil {
+		return nil, err
+	}
 	api := http.NewServeMux()
 	api.Handle("/api/v1/", rest.Handler(g.chatsvc, limitedUsers{verifier, g.limits}, rest.WithLogger(g.logger)))
 	for pattern, handler := range o.routes {
@@ -222,10 +220,11 @@ func (g *Gateway) openDoor(
 	door := edge.New(edge.Options{
 		Addr: g.cfg.Addr, AddrSetting: config.Prefix + "ADDR",
 		AdminAddr: g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
-		WS:             sockets,
-		REST:           g.limitRequests(g.limitGuesses(api)),
-		TrustedProxies: g.cfg.TrustedProxies, SocketBuffer: g.cfg.Limits.SocketBuffer,
-		Web: web.Handler(), Metrics: scrape,
+		WS:          sockets,
+		REST:        g.limitRequests(g.limitGuesses(api)),
+		Certificate: serving, TrustedProxies: g.cfg.TrustedProxies, ProxyProtocol: g.cfg.ProxyProtocol,
+		SocketBuffer: g.cfg.Limits.SocketBuffer,
+		Web:          web.Handler(), Metrics: scrape,
 		Checks: g.checks(), SoftChecks: g.softChecks(), Logger: g.logger,
 		Drain: g.Drain, Sessions: g.crowd.size,
 	})
@@ -264,7 +263,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 func (g *Gateway) Run(ctx context.Context) error {
 	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
-	failed := make(chan error, 9)
+	failed := make(chan error, 16) // more than there are parts
 	var running sync.WaitGroup
 	for name, run := range g.parts() {
 		running.Go(func() {
@@ -311,6 +310,9 @@ func (g *Gateway) parts() map[string]func(context.Context) error {
 	}
 	if g.jwks != nil {
 		parts["JWKS"] = g.jwks.Run
+	}
+	if g.tls != nil {
+		parts["TLS certificate"] = g.tls.Run
 	}
 	if g.peers != nil {
 		parts["peers"] = func(ctx context.Context) error { return g.peers.Run(ctx, g.carried) }

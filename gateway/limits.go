@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fliliy/chat/gateway/config"
@@ -13,6 +14,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/rest"
 	"github.com/fliliy/chat/gateway/internal/session"
+	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
 // limitConfig says in the words of package limit what the configuration allows.
@@ -36,6 +38,24 @@ func limitConfig(counts config.Limits, rates config.Rates) limit.Config {
 		limit.Subscribe: limit.Rate(rates.AddressSubscribe), limit.Request: limit.Rate(rates.AddressRequest),
 		limit.BadToken: limit.Rate(rates.BadTokens),
 	}
+	return cfg
+}
+
+// sessionConfig says in the words of package session what the configuration allows.
+func sessionConfig(limits config.Limits) session.Config {
+	cfg := session.DefaultConfig()
+	cfg.Server = "fliliy-chat/" + strings.TrimPrefix(Version(), "v")
+	cfg.HeartBeat = session.HeartBeat{Send: limits.HeartBeat, Receive: limits.HeartBeat}
+	cfg.ConnectTimeout, cfg.PreAuthBytes = limits.PreAuth.StrangerTime, limits.PreAuth.StrangerBytes
+	cfg.Limits = stomp.Limits{
+		MaxBody: limits.BodyBytes, MaxHeaders: limits.Headers, MaxHeaderLine: limits.HeaderLineBytes,
+	}
+	cfg.Subscriptions, cfg.SendQueue = limits.Subscriptions, limits.SendQueueBytes
+	cfg.Transactions = session.TransactionLimits{
+		Open: limits.Transactions.Open, Frames: limits.Transactions.TransactionFrames,
+		Bytes: limits.Transactions.TransactionBytes,
+	}
+	cfg.DrainSpread = drainSpread(limits.DrainTime)
 	return cfg
 }
 

@@ -11,15 +11,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// HAProxy accepts the file as it is, without Docker and without a warning.
+// HAProxy accepts the files as they are, without Docker and without a warning.
 func TestConfigurationIsValid(t *testing.T) {
 	t.Parallel()
-	output, err := exec.Command(program(t), "-c", "-f", "haproxy.cfg").CombinedOutput()
-	if err != nil {
-		t.Errorf("haproxy -c: %v\n%s", err, output)
-	}
-	if text := string(output); strings.Contains(text, "WARNING") || strings.Contains(text, "ALERT") {
-		t.Errorf("haproxy -c warns:\n%s", text)
+	for _, file := range []string{"haproxy.cfg", "haproxy-tcp.cfg"} {
+		output, err := exec.Command(program(t), "-c", "-f", file).CombinedOutput()
+		if err != nil {
+			t.Errorf("haproxy -c -f %s: %v\n%s", file, err, output)
+		}
+		if text := string(output); strings.Contains(text, "WARNING") || strings.Contains(text, "ALERT") {
+			t.Errorf("haproxy -c -f %s warns:\n%s", file, text)
+		}
 	}
 }
 

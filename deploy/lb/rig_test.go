@@ -86,25 +86,25 @@ func startBackends(t *testing.T, count int) ([]*backend, int) {
 	return backends, port
 }
 
-// variant is haproxy.cfg with other addresses and faster checks, and nothing else.
-func variant(t *testing.T, dnsAddr string, gatewayPort, public, health int) string {
+// variant is a configuration with other addresses and faster checks, and nothing else.
+func variant(t *testing.T, file, bind, dnsAddr string, gatewayPort, public, health int) string {
 	t.Helper()
-	content, err := os.ReadFile("haproxy.cfg")
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, change := range []struct{ was, is string }{
 		{"nameserver dns 127.0.0.11:53", "nameserver dns " + dnsAddr},
-		{"bind :8080", fmt.Sprint("bind 127.0.0.1:", public)},
+		{bind, fmt.Sprint("bind 127.0.0.1:", public)},
 		{"bind 127.0.0.1:8404", fmt.Sprint("bind 127.0.0.1:", health)},
 		{"gateway- 20 gateway:8080", fmt.Sprint("gateway- 20 gateway:", gatewayPort)},
-		{"check inter 2s", "check inter 100ms"},
+		{" inter 2s", " inter 100ms"},
 		{"hold obsolete 5s", "hold obsolete 100ms\n\thold valid 100ms\n\ttimeout resolve 100ms"},
 		{"\ttimeout resolve 1s\n", ""},
 		{"maxconn 30000", "maxconn 300"},
 	} {
 		if n := bytes.Count(content, []byte(change.was)); n != 1 {
-			t.Fatalf("haproxy.cfg has %q %d times, want once", change.was, n)
+			t.Fatalf("%s has %q %d times, want once", file, change.was, n)
 		}
 		content = bytes.ReplaceAll(content, []byte(change.was), []byte(change.is))
 	}
@@ -123,11 +123,16 @@ type lb struct {
 
 func startLB(t *testing.T, dnsAddr string, gatewayPort int) *lb {
 	t.Helper()
+	return startVariant(t, "haproxy.cfg", "bind :8080", dnsAddr, gatewayPort)
+}
+
+func startVariant(t *testing.T, file, bind, dnsAddr string, gatewayPort int) *lb {
+	t.Helper()
 	public, health := freePort(t), freePort(t)
 	l := &lb{
 		public: fmt.Sprint("127.0.0.1:", public), health: fmt.Sprint("127.0.0.1:", health), output: &lockedBuffer{},
 	}
-	cmd := exec.Command(program(t), "-db", "-f", variant(t, dnsAddr, gatewayPort, public, health))
+	cmd := exec.Command(program(t), "-db", "-f", variant(t, file, bind, dnsAddr, gatewayPort, public, health))
 	cmd.Stdout, cmd.Stderr = l.output, l.output
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start haproxy: %v", err)

@@ -43,7 +43,10 @@ type Config struct {
 	// TrustedProxies are the networks (10.0.0.0/8) of proxies whose X-Forwarded-For says where clients are; none: every
 	// connection is its client's own.
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"`
+	// ProxyProtocol says that these proxies send a PROXY protocol header (version 1 or 2) before all else, each time.
+	ProxyProtocol bool `env:"PROXY_PROTOCOL"`
 
+	TLS    TLS    `envPrefix:"TLS_"`
 	Peer   Peer   `envPrefix:"PEER_"`
 	SockJS SockJS `envPrefix:"SOCKJS_"`
 	NATS   NATS   `envPrefix:"NATS_"`
@@ -51,6 +54,12 @@ type Config struct {
 	Limits Limits `envPrefix:"LIMIT_"`
 	Rates  Rates  `envPrefix:"RATE_"`
 	Log    Log    `envPrefix:"LOG_"`
+}
+
+// TLS is what the public address speaks besides: nothing where both are empty. The admin address stays plain.
+type TLS struct {
+	Cert string `env:"CERT"` // PEM file: the certificate, and those that lead to its root
+	Key  string `env:"KEY"`  // PEM file: its private key
 }
 
 // Peer is how gateways reach each other, to carry requests of SockJS sessions to the gateway that holds them. Without
@@ -95,25 +104,6 @@ type JWT struct {
 	Leeway   time.Duration `env:"LEEWAY"`     // clock skew allowed on exp, nbf and iat, at most a minute
 }
 
-// Limits bound what one client may cost.
-type Limits struct {
-	BodyBytes      int           `env:"BODY_BYTES"`       // of one STOMP frame
-	SendQueueBytes int           `env:"SEND_QUEUE_BYTES"` // of one session; a client that lets it fill is closed with 1013
-	Subscriptions  int           `env:"SUBSCRIPTIONS"`    // of one session
-	HeartBeat      time.Duration `env:"HEART_BEAT"`       // what the server offers and wants; 0: none
-	DrainTime      time.Duration `env:"DRAIN_TIME"`       // within which a leaving gateway closes its sessions, one by one
-	DrainGrace     time.Duration `env:"DRAIN_GRACE"`      // before that, for load balancers to see that it is not ready
-	RecentBytes    int           `env:"RECENT_BYTES"`     // of the newest events, kept for clients that come back
-
-	// At the same time, on one gateway; 0: any number.
-	Connections           int `env:"CONNECTIONS"`
-	ConnectionsPerUser    int `env:"CONNECTIONS_PER_USER"`
-	ConnectionsPerAddress int `env:"CONNECTIONS_PER_ADDRESS"`
-	// SocketBuffer is how many bytes the kernel holds for a client that does not read; 0: as the system does, which
-	// may be megabytes. The kernel doubles the number for its own book-keeping.
-	SocketBuffer int `env:"SOCKET_BUFFER"`
-}
-
 // Log is what is logged, to standard error.
 type Log struct {
 	Level  slog.Level `env:"LEVEL"`  // debug, info, warn, error
@@ -130,16 +120,11 @@ func Default() Config {
 
 		PresenceDebounce: 3 * time.Second,
 
-		NATS: NATS{URL: "nats://127.0.0.1:4222"},
-		JWT:  JWT{Claim: "sub", Leeway: 5 * time.Second},
-		Limits: Limits{
-			BodyBytes: 64 << 10, SendQueueBytes: 512 << 10, Subscriptions: 128,
-			HeartBeat: 10 * time.Second, DrainTime: 10 * time.Second, DrainGrace: 2 * time.Second,
-			RecentBytes: 64 << 20,
-			Connections: 18_000, ConnectionsPerUser: 50, ConnectionsPerAddress: 2_000, SocketBuffer: 128 << 10,
-		},
-		Rates: DefaultRates(),
-		Log:   Log{Format: "json"},
+		NATS:   NATS{URL: "nats://127.0.0.1:4222"},
+		JWT:    JWT{Claim: "sub", Leeway: 5 * time.Second},
+		Limits: defaultLimits(),
+		Rates:  DefaultRates(),
+		Log:    Log{Format: "json"},
 	}
 }
 

@@ -49,6 +49,15 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 		"FLILIY_GATEWAY_RATE_STRIKES":       "0",
 		"FLILIY_GATEWAY_TRUSTED_PROXIES":    "10.0.0.0/8,::1/128",
 		"FLILIY_GATEWAY_PRESENCE_DEBOUNCE":  "0s",
+		"FLILIY_GATEWAY_PROXY_PROTOCOL":     "true",
+
+		"FLILIY_GATEWAY_LIMIT_HEADERS":            "50",
+		"FLILIY_GATEWAY_LIMIT_HEADER_LINE_BYTES":  "4096",
+		"FLILIY_GATEWAY_LIMIT_PRE_AUTH_BYTES":     "4096",
+		"FLILIY_GATEWAY_LIMIT_PRE_AUTH_TIME":      "5s",
+		"FLILIY_GATEWAY_LIMIT_TRANSACTIONS":       "2",
+		"FLILIY_GATEWAY_LIMIT_TRANSACTION_FRAMES": "10",
+		"FLILIY_GATEWAY_LIMIT_TRANSACTION_BYTES":  "2048",
 	})
 	if err != nil {
 		t.Fatalf("LoadFrom: %v", err)
@@ -60,6 +69,10 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 	want.Limits.DrainGrace, want.Limits.RecentBytes = 0, 1<<20
 	want.PresenceDebounce = 0
 	want.Rates.SessionSend, want.Rates.Strikes = config.Rate{PerSecond: 0.5, Burst: 10}, config.Rate{}
+	want.ProxyProtocol = true
+	want.Limits.Headers, want.Limits.HeaderLineBytes = 50, 4096
+	want.Limits.PreAuth = config.PreAuth{StrangerBytes: 4096, StrangerTime: 5 * time.Second}
+	want.Limits.Transactions = config.Transactions{Open: 2, TransactionFrames: 10, TransactionBytes: 2048}
 	want.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	if diff := cmp.Diff(want, cfg, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("LoadFrom (-want +got):\n%s", diff)
@@ -98,6 +111,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		BodyBytes: 1, SendQueueBytes: 1, HeartBeat: 1, DrainTime: -1, DrainGrace: -1,
 		Connections: -1, ConnectionsPerUser: -1, ConnectionsPerAddress: -1, SocketBuffer: 1,
 	}
+	cfg.ProxyProtocol, cfg.TLS.Cert = true, "tls.crt"
 	cfg.Rates.SessionSend = config.Rate{PerSecond: -1, Burst: 1}
 	cfg.Rates.BadTokens = config.Rate{PerSecond: 1}
 	cfg.Log.Format = "xml"
@@ -109,6 +123,8 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		"ADDR", "ADMIN_ADDR", "CHATSVC_TARGET", "CHATSVC_CREDENTIAL", "NATS_URL", "REDIS_URL", "PRESENCE_DEBOUNCE", "JWT_SECRET",
 		"JWT_PREVIOUS_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_USER_CLAIM", "JWT_LEEWAY",
 		"ORIGINS", "LIMIT_BODY_BYTES", "LIMIT_SEND_QUEUE_BYTES", "LIMIT_SUBSCRIPTIONS", "LIMIT_HEART_BEAT",
+		"LIMIT_HEADERS", "LIMIT_HEADER_LINE_BYTES", "LIMIT_PRE_AUTH_BYTES", "LIMIT_PRE_AUTH_TIME",
+		"LIMIT_TRANSACTIONS", "LIMIT_TRANSACTION_FRAMES", "LIMIT_TRANSACTION_BYTES", "PROXY_PROTOCOL", "TLS_KEY",
 		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",
 		"LIMIT_CONNECTIONS", "LIMIT_CONNECTIONS_PER_USER", "LIMIT_CONNECTIONS_PER_ADDRESS", "LIMIT_SOCKET_BUFFER",
 		"RATE_SESSION_SEND", "RATE_BAD_TOKENS",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/certificate"
 	"github.com/fliliy/chat/proto/identity"
 )
 
@@ -47,6 +48,10 @@ func (c *Config) Validate() error {
 	if c.PresenceDebounce < 0 || c.PresenceDebounce > time.Minute {
 		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
 	}
+	c.TLS.validate(fault)
+	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		fault("PROXY_PROTOCOL", "is on, and nobody is trusted to speak it: name the proxies' networks in %sTRUSTED_PROXIES", Prefix)
+	}
 	c.JWT.validate(fault)
 	c.Peer.validate(fault, c.JWT)
 	c.SockJS.validate(fault)
@@ -61,6 +66,20 @@ func (c *Config) Validate() error {
 		fault("LOG_FORMAT", "%q is neither json nor text", c.Log.Format)
 	}
 	return errors.Join(faults...)
+}
+
+func (t *TLS) validate(fault func(variable, format string, args ...any)) {
+	switch {
+	case t.Cert == "" && t.Key == "":
+	case t.Cert == "":
+		fault("TLS_CERT", "is empty, and TLS_KEY is not: give both, or neither")
+	case t.Key == "":
+		fault("TLS_KEY", "is empty, and TLS_CERT is not: give both, or neither")
+	default:
+		if err := certificate.Check(t.Cert, t.Key); err != nil {
+			fault("TLS_CERT", "%w", err)
+		}
+	}
 }
 
 func (p *Peer) validate(fault func(variable, format string, args ...any), tokens JWT) {
@@ -89,33 +108,6 @@ func (s *SockJS) validate(fault func(variable, format string, args ...any)) {
 	u, err := url.Parse(s.ClientURL)
 	if err != nil || u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
 		fault("SOCKJS_CLIENT_URL", "%q is neither a path nor a URL such as https://shop.example/sockjs.min.js", s.ClientURL)
-	}
-}
-
-func (l *Limits) validate(fault func(variable, format string, args ...any)) {
-	between := func(variable string, value, least, most int) {
-		if value < least || value > most {
-			fault(variable, "%d is not between %d and %d", value, least, most)
-		}
-	}
-	between("LIMIT_BODY_BYTES", l.BodyBytes, 1<<10, 1<<20)
-	between("LIMIT_SEND_QUEUE_BYTES", l.SendQueueBytes, 16<<10, 64<<20)
-	between("LIMIT_SUBSCRIPTIONS", l.Subscriptions, 1, 10_000)
-	if l.HeartBeat != 0 && (l.HeartBeat < time.Second || l.HeartBeat > 10*time.Minute) {
-		fault("LIMIT_HEART_BEAT", "%v is neither 0 nor between 1s and 10m", l.HeartBeat)
-	}
-	between("LIMIT_CONNECTIONS", l.Connections, 0, 1_000_000)
-	between("LIMIT_CONNECTIONS_PER_USER", l.ConnectionsPerUser, 0, 1_000_000)
-	between("LIMIT_CONNECTIONS_PER_ADDRESS", l.ConnectionsPerAddress, 0, 1_000_000)
-	if l.SocketBuffer != 0 {
-		between("LIMIT_SOCKET_BUFFER", l.SocketBuffer, 4<<10, 16<<20)
-	}
-	between("LIMIT_RECENT_BYTES", l.RecentBytes, 1<<20, 16<<30)
-	if l.DrainGrace < 0 || l.DrainGrace > time.Minute {
-		fault("LIMIT_DRAIN_GRACE", "%v is not between 0 and 1m", l.DrainGrace)
-	}
-	if l.DrainTime < 0 || l.DrainTime > 10*time.Minute {
-		fault("LIMIT_DRAIN_TIME", "%v is not between 0 and 10m", l.DrainTime)
 	}
 }
 

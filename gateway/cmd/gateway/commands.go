@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -28,36 +26,6 @@ func serve(ctx context.Context, cfg config.Config, _ []string, _ io.Writer) erro
 func checkConfig(_ context.Context, cfg config.Config, _ []string, out io.Writer) error {
 	slog.New(slog.NewTextHandler(out, nil)).Info("the configuration is valid", "config", cfg)
 	return nil
-}
-
-// healthTimeout is shorter than any sensible interval between two checks.
-const healthTimeout = 3 * time.Second
-
-func checkHealth(ctx context.Context, cfg config.Config, _ []string, out io.Writer) error {
-	host, port, err := net.SplitHostPort(cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("%sADDR %q is not host:port", config.Prefix, cfg.Addr)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost" // it listens everywhere; ask it here
-	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
-	url := "http://" + net.JoinHostPort(host, port) + "/healthz"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", url, err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("not healthy: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not healthy: %s answers %s", url, response.Status)
-	}
-	_, err = fmt.Fprintln(out, "healthy")
-	return err
 }
 
 func genToken(_ context.Context, cfg config.Config, args []string, out io.Writer) error {

@@ -3,11 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pires/go-proxyproto"
 
 	"github.com/fliliy/chat/gateway/config"
 )
@@ -102,6 +109,65 @@ func TestCheckHealth(t *testing.T) {
 				t.Errorf("output %q", out)
 			}
 		})
+	}
+}
+
+// The health of a gateway with TLS is asked of the certificate's own holder, and of nobody else; behind the PROXY
+// protocol with a header where this machine counts as a proxy.
+func TestCheckHealthBehindTLSAndProxies(t *testing.T) {
+	healthy := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	secure := httptest.NewTLSServer(healthy)
+	defer secure.Close()
+	cert, key := filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+	writePair(t, secure.TLS.Certificates[0], cert, key)
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxied := httptest.NewUnstartedServer(healthy)
+	_ = proxied.Listener.Close()
+	proxied.Listener = &proxyproto.Listener{Listener: listener, ConnPolicy: func(proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+		return proxyproto.REQUIRE, nil
+	}}
+	proxied.Start()
+	defer proxied.Close()
+
+	for name, c := range map[string]struct {
+		environment map[string]string
+		healthy     bool
+	}{
+		"TLS":             {map[string]string{"ADDR": secure.Listener.Addr().String(), "TLS_CERT": cert, "TLS_KEY": key}, true},
+		"another server":  {map[string]string{"ADDR": proxied.Listener.Addr().String(), "TLS_CERT": cert, "TLS_KEY": key}, false},
+		"TLS, not spoken": {map[string]string{"ADDR": secure.Listener.Addr().String()}, false},
+		"a proxy": {map[string]string{
+			"ADDR": proxied.Listener.Addr().String(), "PROXY_PROTOCOL": "true", "TRUSTED_PROXIES": "127.0.0.0/8",
+		}, true},
+		"no proxy": {map[string]string{
+			"ADDR": proxied.Listener.Addr().String(), "PROXY_PROTOCOL": "true", "TRUSTED_PROXIES": "10.0.0.0/8",
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.environment["JWT_SECRET"] = secret
+			if _, err := command(t, c.environment, "check-health"); (err == nil) != c.healthy {
+				t.Errorf("check-health: %v", err)
+			}
+		})
+	}
+}
+
+func writePair(t *testing.T, pair tls.Certificate, cert, key string) {
+	t.Helper()
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -52,7 +52,9 @@ func Check(cert, key string) error {
 }
 
 // Certificate is tls.Config.GetCertificate.
-func (f *Files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.current.Load(), nil }
+func (f *Files) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return f.current.Load(), nil
+}
 
 // Run looks at the files until ctx ends.
 func (f *Files) Run(ctx context.Context) error {
