@@ -45,6 +45,7 @@ var methods = map[string]Role{
 
 	chatv1.RelayService_Relay_FullMethodName:           RoleGateway,
 	chatv1.RelayService_Subscribe_FullMethodName:       RoleGateway,
+	chatv1.RelayService_SubscribeMany_FullMethodName:   RoleGateway,
 	chatv1.RelayService_ReadLog_FullMethodName:         RoleGateway,
 	chatv1.RelayService_ReadHeads_FullMethodName:       RoleGateway,
 	chatv1.RelayService_ListRevocations_FullMethodName: RoleGateway,

@@ -28,7 +28,7 @@ var (
 	}
 	ofGatewaysOnly = map[string]bool{
 		"RelayService/Relay": true, "RelayService/Subscribe": true, "RelayService/ReadLog": true,
-		"RelayService/ReadHeads": true, "RelayService/ListRevocations": true,
+		"RelayService/ReadHeads": true, "RelayService/ListRevocations": true, "RelayService/SubscribeMany": true,
 		"RelayService/ReportStatuses": true,
 	}
 )

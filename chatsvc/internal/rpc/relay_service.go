@@ -28,45 +28,6 @@ type relayService struct {
 	marksUnderWay chan struct{} // holds a token per mark or typing notice that runs
 }
 
-func (s *relayService) Subscribe(
-	ctx context.Context, in *chatv1.SubscribeRequest,
-) (*chatv1.SubscribeResponse, error) {
-	log, err := logRef(in.GetLog())
-	if err != nil {
-		return nil, err
-	}
-	if err := chat.ValidUserID(in.GetUserId()); err != nil {
-		return nil, err
-	}
-	lastSeq := int64(-1)
-	if in.LastSeq != nil {
-		lastSeq = in.GetLastSeq()
-		if lastSeq < 0 {
-			return nil, invalid("last_seq cannot be negative: leave it out to start from now on")
-		}
-	}
-	snapshot, err := s.logs.Subscribe(ctx, in.GetUserId(), log, lastSeq)
-	if err != nil {
-		return nil, err
-	}
-	return snapshotOf(&snapshot), nil
-}
-
-// snapshotOf writes a snapshot; what does not fit becomes part of the gap, as the newest events are the ones wanted.
-func snapshotOf(s *chat.Snapshot) *chatv1.SubscribeResponse {
-	out := &chatv1.SubscribeResponse{
-		HeadSeq: s.Head, Events: newestFitting(wire.Events(s.Events)), GapFromSeq: s.GapFrom, GapToSeq: s.GapTo,
-		MemberIds: s.MemberIDs,
-	}
-	if left := len(s.Events) - len(out.GetEvents()); left > 0 {
-		if out.GapFromSeq == 0 {
-			out.GapFromSeq = s.Events[0].Seq
-		}
-		out.GapToSeq = s.Events[left-1].Seq
-	}
-	return out
-}
-
 func (s *relayService) ReadLog(ctx context.Context, in *chatv1.ReadLogRequest) (*chatv1.ReadLogResponse, error) {
 	log, err := logRef(in.GetLog())
 	if err != nil {

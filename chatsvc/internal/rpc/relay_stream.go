@@ -187,7 +187,7 @@ func (r *relayStream) take(c *chatv1.RelayCommand, size int) bool {
 
 // refuse finishes a job that had no effect.
 func (r *relayStream) refuse(j *job, err error, action int) {
-	refusal := r.service.faults.relayRefusal(err, action)
+	refusal := r.service.faults.relayRefusal(err, chatv1.RelayService_Relay_FullMethodName, action)
 	r.finish(j, &chatv1.RelayResult{Id: j.id, Refusal: refusal})
 	r.service.metrics.RelayResults.WithLabelValues(strings.TrimPrefix(refusal.GetReason().String(), "REASON_")).Inc()
 }

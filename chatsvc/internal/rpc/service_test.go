@@ -158,6 +158,47 @@ func TestLogsOfGateways(t *testing.T) {
 	}
 }
 
+// TestSubscribeMany: each is answered for itself.
+func TestSubscribeMany(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{})
+	room := r.room("the room", "bob")
+	r.say("alice", room, "hi")
+	asked := []*chatv1.SubscribeRequest{
+		{UserId: "bob", Log: roomLog(room)},
+		{UserId: "mallory", Log: roomLog(room)},
+		{UserId: "bob", Log: inbox("bob")},
+		{UserId: "bob", Log: inbox("alice")},
+		{UserId: "bob"},
+		{UserId: "bob", Log: roomLog(room), LastSeq: new(int64)},
+		{UserId: "alice", Log: roomLog(room)},
+		{UserId: "alice", Log: roomLog(room + 1)},
+	}
+	want := []chatv1.Reason{
+		0, chatv1.Reason_REASON_FORBIDDEN, 0, chatv1.Reason_REASON_FORBIDDEN, chatv1.Reason_REASON_INVALID,
+		chatv1.Reason_REASON_INVALID, 0, chatv1.Reason_REASON_FORBIDDEN,
+	}
+	out, err := r.relay.SubscribeMany(r.ctx(), &chatv1.SubscribeManyRequest{Requests: asked})
+	if err != nil || len(out.GetOutcomes()) != len(asked) {
+		t.Fatalf("%v, %v", out, err)
+	}
+	for i, outcome := range out.GetOutcomes() {
+		if outcome.GetRefusal().GetReason() != want[i] || (outcome.GetResponse() == nil) != (want[i] != 0) {
+			t.Errorf("answer %d is %v, want the reason %v", i, outcome, want[i])
+		}
+	}
+	for _, i := range []int{0, 6} {
+		answer := out.GetOutcomes()[i].GetResponse()
+		if answer.GetHeadSeq() != 1 || !slices.Equal(slices.Sorted(slices.Values(answer.GetMemberIds())), []string{"alice", "bob"}) {
+			t.Errorf("answer %d is %v", i, answer)
+		}
+	}
+	_, err = r.relay.SubscribeMany(r.ctx(), &chatv1.SubscribeManyRequest{Requests: slices.Repeat(asked, 9)})
+	if !strings.HasPrefix(told(err), "TOO_LARGE: ") {
+		t.Errorf("%d at once: %v, want a refusal", 9*len(asked), err)
+	}
+}
+
 // Pages of large messages must fit into what callers take by default, 4 MiB, and still lead on.
 func TestLargePagesFit(t *testing.T) {
 	t.Parallel()

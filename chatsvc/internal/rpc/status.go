@@ -125,8 +125,8 @@ func refusalStatus(code codes.Code, refusal *chat.Error) error {
 
 // relayRefusal returns the result part that says why a command had no effect; action is which of its actions.
 // Invalid UTF-8 in one of them would spoil the whole batch of results.
-func (f *faults) relayRefusal(err error, action int) *chatv1.Refusal {
-	refusal := f.refusal(err, chatv1.RelayService_Relay_FullMethodName)
+func (f *faults) relayRefusal(err error, where string, action int) *chatv1.Refusal {
+	refusal := f.refusal(err, where)
 	return &chatv1.Refusal{
 		Reason:          chatv1.Reason(chatv1.Reason_value["REASON_"+string(refusal.Code)]),
 		Message:         strings.ToValidUTF8(refusal.Message, ""),

@@ -1,10 +1,13 @@
 package relay_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/fliliy/chat/gateway/internal/action"
+	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/relay"
+	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
 )
 
 // BenchmarkSubmit measures the way of a 200-byte message to a double of the chat service and back: one at a time, and
@@ -36,6 +39,36 @@ func BenchmarkSubmit(b *testing.B) {
 			for range bench.window { // all answers belong to this run
 				<-free
 			}
+		})
+	}
+}
+
+// BenchmarkSubscribe is 128 clients that subscribe as fast as they are answered: each by a call of its own, as those
+// who resume, and together.
+func BenchmarkSubscribe(b *testing.B) {
+	answer := func(context.Context, *chatv1.SubscribeRequest) (*chatv1.SubscribeResponse, error) {
+		return &chatv1.SubscribeResponse{HeadSeq: 7, MemberIds: []string{"alice", "bob"}}, nil
+	}
+	many := func(ctx context.Context, in *chatv1.SubscribeManyRequest) (*chatv1.SubscribeManyResponse, error) {
+		out := &chatv1.SubscribeManyResponse{Outcomes: make([]*chatv1.SubscribeOutcome, len(in.GetRequests()))}
+		for i, one := range in.GetRequests() {
+			response, _ := answer(ctx, one)
+			out.Outcomes[i] = &chatv1.SubscribeOutcome{Response: response}
+		}
+		return out, nil
+	}
+	for name, lastSeq := range map[string]int64{"alone": 7, "together": -1} {
+		b.Run(name, func(b *testing.B) {
+			r := newRig(b, &double{subscribe: answer, many: many}, relay.Options{})
+			b.SetParallelism(64)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := r.relay.Subscribe(b.Context(), "alice", event.Log{Room: 42}, lastSeq); err != nil {
+						b.Error(err)
+					}
+				}
+			})
 		})
 	}
 }

@@ -26,6 +26,7 @@ const serviceConfig = `{
   "methodConfig": [{
     "name": [
       {"service": "fliliy.chat.v1.RelayService", "method": "Subscribe"},
+      {"service": "fliliy.chat.v1.RelayService", "method": "SubscribeMany"},
       {"service": "fliliy.chat.v1.RelayService", "method": "ReadLog"},
       {"service": "fliliy.chat.v1.RelayService", "method": "ReadHeads"},
       {"service": "fliliy.chat.v1.RelayService", "method": "ListRevocations"},

@@ -31,6 +31,7 @@ type double struct {
 	chatv1.UnimplementedRelayServiceServer
 	relay     func(stream) error
 	subscribe func(context.Context, *chatv1.SubscribeRequest) (*chatv1.SubscribeResponse, error)
+	many      func(context.Context, *chatv1.SubscribeManyRequest) (*chatv1.SubscribeManyResponse, error)
 	readLog   func(context.Context, *chatv1.ReadLogRequest) (*chatv1.ReadLogResponse, error)
 	readHeads func(context.Context, *chatv1.ReadHeadsRequest) (*chatv1.ReadHeadsResponse, error)
 }
@@ -44,6 +45,15 @@ func (d *double) Relay(s stream) error {
 
 func (d *double) Subscribe(ctx context.Context, in *chatv1.SubscribeRequest) (*chatv1.SubscribeResponse, error) {
 	return d.subscribe(ctx, in)
+}
+
+func (d *double) SubscribeMany(
+	ctx context.Context, in *chatv1.SubscribeManyRequest,
+) (*chatv1.SubscribeManyResponse, error) {
+	if d.many == nil {
+		return d.UnimplementedRelayServiceServer.SubscribeMany(ctx, in)
+	}
+	return d.many(ctx, in)
 }
 
 func (d *double) ReadLog(ctx context.Context, in *chatv1.ReadLogRequest) (*chatv1.ReadLogResponse, error) {

@@ -17,28 +17,6 @@ import (
 // maxHeads is the largest number of logs in one ReadHeads call.
 const maxHeads = 10_000
 
-// Subscribe checks that the user may read the log and returns its state; lastSeq < 0 asks for no events. Errors are
-// *event.Error: FORBIDDEN, UNAVAILABLE.
-func (r *Relay) Subscribe(ctx context.Context, user string, log event.Log, lastSeq int64) (event.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
-	defer cancel()
-	request := &chatv1.SubscribeRequest{UserId: user, Log: wire.LogRef(log)}
-	if lastSeq >= 0 {
-		request.LastSeq = &lastSeq
-	}
-	response, err := ask(ctx, r.callTimeout, r.client.Subscribe, request)
-	if err != nil {
-		return event.Snapshot{}, r.failed("subscribe", err)
-	}
-	return event.Snapshot{
-		Head:    response.GetHeadSeq(),
-		Events:  wire.Events(log.Destination(), response.GetEvents()),
-		GapFrom: response.GetGapFromSeq(),
-		GapTo:   response.GetGapToSeq(),
-		Members: response.GetMemberIds(),
-	}, nil
-}
-
 // ReadLog returns events after one seq up to another (0: the head) in order without gaps, perhaps fewer than asked
 // for, and the head. Errors are *event.Error.
 func (r *Relay) ReadLog(ctx context.Context, log event.Log, after, upTo int64) ([]event.Event, int64, error) {

@@ -83,6 +83,7 @@ type Relay struct {
 	callTimeout time.Duration
 	linger      time.Duration
 	lanes       []*lane
+	arrivals    arrivals
 }
 
 // New makes a relay on a connection (see Dial). Commands wait until Run is called.
@@ -97,6 +98,7 @@ func New(cc grpc.ClientConnInterface, opts Options) *Relay {
 	}
 	opts = opts.withDefaults()
 	r.logger, r.linger = opts.Logger, opts.Linger
+	r.arrivals.relay = r
 	for i := range opts.Streams {
 		r.lanes = append(r.lanes, newLane(i, r.client, opts))
 	}

@@ -27,16 +27,8 @@ func (s *Store) Member(ctx context.Context, room int64, user string) (chat.Membe
 
 // Entrance implements chat.LogStore.
 func (s *Store) Entrance(ctx context.Context, room int64, user string) (chat.Member, []string, error) {
-	var m chat.Member
-	var members []string
-	err := s.pool.QueryRow(ctx, `SELECT `+memberColumns+`, CASE WHEN l.member_count <= $3 THEN
-			(SELECT array_agg(o.user_id ORDER BY o.joined_at, o.user_id) FROM members o WHERE o.room_id = $1) END
-		FROM members m JOIN logs l ON l.log_id = m.room_id WHERE m.room_id = $1 AND m.user_id = $2`,
-		room, user, chat.MaxLive).Scan(&m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered, &members)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return chat.Member{}, nil, nil
-	}
-	return m, members, classify(err)
+	found, err := s.entrances.get(ctx, membership{room, user})
+	return found.member, found.members, err
 }
 
 // LiveRooms implements chat.CircleStore.

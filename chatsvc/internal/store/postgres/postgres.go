@@ -29,11 +29,12 @@ type Options struct {
 
 // Store is the store. Safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool
-	members together[membership, chat.Member]
-	heads   together[chat.LogRef, chat.Head]
-	repeats repeats
-	pruned  atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
+	pool      *pgxpool.Pool
+	members   together[membership, chat.Member]
+	entrances together[membership, entrance]
+	heads     together[chat.LogRef, chat.Head]
+	repeats   repeats
+	pruned    atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
 }
 
 // Open connects to the database and brings its schema up to date; several replicas may do so at once. The error says
@@ -58,7 +59,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{pool: pool}
-	s.members.query, s.heads.query = s.readMembers, s.readHeads
+	s.members.query, s.entrances.query, s.heads.query = s.readMembers, s.readEntrances, s.readHeads
 	s.pruned.Store(time.Now().UnixNano()) // not before what the last instance left behind was read
 	return s, nil
 }

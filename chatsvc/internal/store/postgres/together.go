@@ -107,10 +107,7 @@ type membership struct {
 
 // readMembers answers many at once.
 func (s *Store) readMembers(ctx context.Context, asked []membership) ([]chat.Member, error) {
-	rooms, users := make([]int64, len(asked)), make([]string, len(asked))
-	for i, a := range asked {
-		rooms[i], users[i] = a.room, a.user
-	}
+	rooms, users := roomsAndUsers(asked)
 	rows, err := s.pool.Query(ctx, `SELECT q.place, `+memberColumns+`
 		FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY q (room, member, place)
 		JOIN members m ON m.room_id = q.room AND m.user_id = q.member`, rooms, users)
@@ -125,4 +122,43 @@ func (s *Store) readMembers(ctx context.Context, asked []membership) ([]chat.Mem
 		return nil
 	})
 	return members, err
+}
+
+// entrance is a member, or nobody, and in a room of at most chat.MaxLive everybody who is there.
+type entrance struct {
+	member  chat.Member
+	members []string
+}
+
+// readEntrances answers many at once.
+func (s *Store) readEntrances(ctx context.Context, asked []membership) ([]entrance, error) {
+	rooms, users := roomsAndUsers(asked)
+	rows, err := s.pool.Query(ctx, `SELECT q.place, `+memberColumns+`, CASE WHEN l.member_count <= $3 THEN
+			(SELECT array_agg(o.user_id ORDER BY o.joined_at, o.user_id) FROM members o WHERE o.room_id = q.room) END
+		FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY q (room, member, place)
+		JOIN members m ON m.room_id = q.room AND m.user_id = q.member JOIN logs l ON l.log_id = q.room`,
+		rooms, users, chat.MaxLive)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]entrance, len(asked))
+	var place int64
+	var m chat.Member
+	var members []string
+	into := []any{&place, &m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered, &members}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		found[place-1] = entrance{m, members}
+		members = nil // the next row's are others
+		return nil
+	})
+	return found, err
+}
+
+// roomsAndUsers returns the questions as the arrays that a query takes.
+func roomsAndUsers(asked []membership) (rooms []int64, users []string) {
+	rooms, users = make([]int64, len(asked)), make([]string, len(asked))
+	for i, a := range asked {
+		rooms[i], users[i] = a.room, a.user
+	}
+	return rooms, users
 }

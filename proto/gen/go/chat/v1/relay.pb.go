@@ -652,6 +652,149 @@ func (x *SubscribeResponse) GetMemberIds() []string {
 	return nil
 }
 
+type SubscribeManyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 64.
+	Requests      []*SubscribeRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeManyRequest) Reset() {
+	*x = SubscribeManyRequest{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeManyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeManyRequest) ProtoMessage() {}
+
+func (x *SubscribeManyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeManyRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeManyRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SubscribeManyRequest) GetRequests() []*SubscribeRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+type SubscribeManyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One per request, in their order.
+	Outcomes      []*SubscribeOutcome `protobuf:"bytes,1,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeManyResponse) Reset() {
+	*x = SubscribeManyResponse{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeManyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeManyResponse) ProtoMessage() {}
+
+func (x *SubscribeManyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeManyResponse.ProtoReflect.Descriptor instead.
+func (*SubscribeManyResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SubscribeManyResponse) GetOutcomes() []*SubscribeOutcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+// SubscribeOutcome is an answer or a refusal.
+type SubscribeOutcome struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Response      *SubscribeResponse     `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
+	Refusal       *Refusal               `protobuf:"bytes,2,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeOutcome) Reset() {
+	*x = SubscribeOutcome{}
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeOutcome) ProtoMessage() {}
+
+func (x *SubscribeOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeOutcome.ProtoReflect.Descriptor instead.
+func (*SubscribeOutcome) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SubscribeOutcome) GetResponse() *SubscribeResponse {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *SubscribeOutcome) GetRefusal() *Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return nil
+}
+
 type ReadLogRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Log   *LogRef                `protobuf:"bytes,1,opt,name=log,proto3" json:"log,omitempty"`
@@ -664,7 +807,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[9]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +819,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[9]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +832,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{9}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReadLogRequest) GetLog() *LogRef {
@@ -724,7 +867,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[10]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +879,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[10]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +892,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{10}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReadLogResponse) GetEvents() []*Event {
@@ -776,7 +919,7 @@ type ReadHeadsRequest struct {
 
 func (x *ReadHeadsRequest) Reset() {
 	*x = ReadHeadsRequest{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[11]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +931,7 @@ func (x *ReadHeadsRequest) String() string {
 func (*ReadHeadsRequest) ProtoMessage() {}
 
 func (x *ReadHeadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[11]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +944,7 @@ func (x *ReadHeadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadHeadsRequest.ProtoReflect.Descriptor instead.
 func (*ReadHeadsRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{11}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReadHeadsRequest) GetLogs() []*LogRef {
@@ -820,7 +963,7 @@ type ReadHeadsResponse struct {
 
 func (x *ReadHeadsResponse) Reset() {
 	*x = ReadHeadsResponse{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[12]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +975,7 @@ func (x *ReadHeadsResponse) String() string {
 func (*ReadHeadsResponse) ProtoMessage() {}
 
 func (x *ReadHeadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[12]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +988,7 @@ func (x *ReadHeadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadHeadsResponse.ProtoReflect.Descriptor instead.
 func (*ReadHeadsResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{12}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReadHeadsResponse) GetHeads() []*LogHead {
@@ -873,7 +1016,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[13]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1028,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[13]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1041,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{13}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Revocation) GetNumber() int64 {
@@ -946,7 +1089,7 @@ type ListRevocationsRequest struct {
 
 func (x *ListRevocationsRequest) Reset() {
 	*x = ListRevocationsRequest{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[14]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +1101,7 @@ func (x *ListRevocationsRequest) String() string {
 func (*ListRevocationsRequest) ProtoMessage() {}
 
 func (x *ListRevocationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[14]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +1114,7 @@ func (x *ListRevocationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevocationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevocationsRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{14}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListRevocationsRequest) GetAfter() int64 {
@@ -994,7 +1137,7 @@ type ListRevocationsResponse struct {
 
 func (x *ListRevocationsResponse) Reset() {
 	*x = ListRevocationsResponse{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[15]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1006,7 +1149,7 @@ func (x *ListRevocationsResponse) String() string {
 func (*ListRevocationsResponse) ProtoMessage() {}
 
 func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[15]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1019,7 +1162,7 @@ func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevocationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevocationsResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{15}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListRevocationsResponse) GetRevocations() []*Revocation {
@@ -1050,7 +1193,7 @@ type StatusReport struct {
 
 func (x *StatusReport) Reset() {
 	*x = StatusReport{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[16]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1205,7 @@ func (x *StatusReport) String() string {
 func (*StatusReport) ProtoMessage() {}
 
 func (x *StatusReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[16]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1218,7 @@ func (x *StatusReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReport.ProtoReflect.Descriptor instead.
 func (*StatusReport) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{16}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StatusReport) GetUserId() string {
@@ -1109,7 +1252,7 @@ type ReportStatusesRequest struct {
 
 func (x *ReportStatusesRequest) Reset() {
 	*x = ReportStatusesRequest{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[17]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1264,7 @@ func (x *ReportStatusesRequest) String() string {
 func (*ReportStatusesRequest) ProtoMessage() {}
 
 func (x *ReportStatusesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[17]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1277,7 @@ func (x *ReportStatusesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStatusesRequest.ProtoReflect.Descriptor instead.
 func (*ReportStatusesRequest) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{17}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReportStatusesRequest) GetReports() []*StatusReport {
@@ -1152,7 +1295,7 @@ type ReportStatusesResponse struct {
 
 func (x *ReportStatusesResponse) Reset() {
 	*x = ReportStatusesResponse{}
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[18]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1307,7 @@ func (x *ReportStatusesResponse) String() string {
 func (*ReportStatusesResponse) ProtoMessage() {}
 
 func (x *ReportStatusesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[18]
+	mi := &file_fliliy_chat_v1_relay_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1320,7 @@ func (x *ReportStatusesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportStatusesResponse.ProtoReflect.Descriptor instead.
 func (*ReportStatusesResponse) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{18}
+	return file_fliliy_chat_v1_relay_proto_rawDescGZIP(), []int{21}
 }
 
 var File_fliliy_chat_v1_relay_proto protoreflect.FileDescriptor
@@ -1227,7 +1370,14 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\n" +
 	"gap_to_seq\x18\x04 \x01(\x03R\bgapToSeq\x12\x1d\n" +
 	"\n" +
-	"member_ids\x18\x05 \x03(\tR\tmemberIds\"s\n" +
+	"member_ids\x18\x05 \x03(\tR\tmemberIds\"T\n" +
+	"\x14SubscribeManyRequest\x12<\n" +
+	"\brequests\x18\x01 \x03(\v2 .fliliy.chat.v1.SubscribeRequestR\brequests\"U\n" +
+	"\x15SubscribeManyResponse\x12<\n" +
+	"\boutcomes\x18\x01 \x03(\v2 .fliliy.chat.v1.SubscribeOutcomeR\boutcomes\"\x84\x01\n" +
+	"\x10SubscribeOutcome\x12=\n" +
+	"\bresponse\x18\x01 \x01(\v2!.fliliy.chat.v1.SubscribeResponseR\bresponse\x121\n" +
+	"\arefusal\x18\x02 \x01(\v2\x17.fliliy.chat.v1.RefusalR\arefusal\"s\n" +
 	"\x0eReadLogRequest\x12(\n" +
 	"\x03log\x18\x01 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12\x1b\n" +
 	"\tafter_seq\x18\x02 \x01(\x03R\bafterSeq\x12\x1a\n" +
@@ -1265,10 +1415,11 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\vVERB_TYPING\x10\x03\x12\x12\n" +
 	"\x0eVERB_DELIVERED\x10\x04\x12\r\n" +
 	"\tVERB_EDIT\x10\x05\x12\x0f\n" +
-	"\vVERB_RECALL\x10\x062\x8d\x04\n" +
+	"\vVERB_RECALL\x10\x062\xeb\x04\n" +
 	"\fRelayService\x12H\n" +
 	"\x05Relay\x12\x1c.fliliy.chat.v1.RelayRequest\x1a\x1d.fliliy.chat.v1.RelayResponse(\x010\x01\x12P\n" +
-	"\tSubscribe\x12 .fliliy.chat.v1.SubscribeRequest\x1a!.fliliy.chat.v1.SubscribeResponse\x12J\n" +
+	"\tSubscribe\x12 .fliliy.chat.v1.SubscribeRequest\x1a!.fliliy.chat.v1.SubscribeResponse\x12\\\n" +
+	"\rSubscribeMany\x12$.fliliy.chat.v1.SubscribeManyRequest\x1a%.fliliy.chat.v1.SubscribeManyResponse\x12J\n" +
 	"\aReadLog\x12\x1e.fliliy.chat.v1.ReadLogRequest\x1a\x1f.fliliy.chat.v1.ReadLogResponse\x12P\n" +
 	"\tReadHeads\x12 .fliliy.chat.v1.ReadHeadsRequest\x1a!.fliliy.chat.v1.ReadHeadsResponse\x12b\n" +
 	"\x0fListRevocations\x12&.fliliy.chat.v1.ListRevocationsRequest\x1a'.fliliy.chat.v1.ListRevocationsResponse\x12_\n" +
@@ -1287,7 +1438,7 @@ func file_fliliy_chat_v1_relay_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_relay_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_fliliy_chat_v1_relay_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_fliliy_chat_v1_relay_proto_goTypes = []any{
 	(Verb)(0),                       // 0: fliliy.chat.v1.Verb
 	(*Action)(nil),                  // 1: fliliy.chat.v1.Action
@@ -1299,58 +1450,67 @@ var file_fliliy_chat_v1_relay_proto_goTypes = []any{
 	(*RelayResponse)(nil),           // 7: fliliy.chat.v1.RelayResponse
 	(*SubscribeRequest)(nil),        // 8: fliliy.chat.v1.SubscribeRequest
 	(*SubscribeResponse)(nil),       // 9: fliliy.chat.v1.SubscribeResponse
-	(*ReadLogRequest)(nil),          // 10: fliliy.chat.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),         // 11: fliliy.chat.v1.ReadLogResponse
-	(*ReadHeadsRequest)(nil),        // 12: fliliy.chat.v1.ReadHeadsRequest
-	(*ReadHeadsResponse)(nil),       // 13: fliliy.chat.v1.ReadHeadsResponse
-	(*Revocation)(nil),              // 14: fliliy.chat.v1.Revocation
-	(*ListRevocationsRequest)(nil),  // 15: fliliy.chat.v1.ListRevocationsRequest
-	(*ListRevocationsResponse)(nil), // 16: fliliy.chat.v1.ListRevocationsResponse
-	(*StatusReport)(nil),            // 17: fliliy.chat.v1.StatusReport
-	(*ReportStatusesRequest)(nil),   // 18: fliliy.chat.v1.ReportStatusesRequest
-	(*ReportStatusesResponse)(nil),  // 19: fliliy.chat.v1.ReportStatusesResponse
-	(Reason)(0),                     // 20: fliliy.chat.v1.Reason
-	(*LogRef)(nil),                  // 21: fliliy.chat.v1.LogRef
-	(*Event)(nil),                   // 22: fliliy.chat.v1.Event
-	(*LogHead)(nil),                 // 23: fliliy.chat.v1.LogHead
-	(*timestamppb.Timestamp)(nil),   // 24: google.protobuf.Timestamp
+	(*SubscribeManyRequest)(nil),    // 10: fliliy.chat.v1.SubscribeManyRequest
+	(*SubscribeManyResponse)(nil),   // 11: fliliy.chat.v1.SubscribeManyResponse
+	(*SubscribeOutcome)(nil),        // 12: fliliy.chat.v1.SubscribeOutcome
+	(*ReadLogRequest)(nil),          // 13: fliliy.chat.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),         // 14: fliliy.chat.v1.ReadLogResponse
+	(*ReadHeadsRequest)(nil),        // 15: fliliy.chat.v1.ReadHeadsRequest
+	(*ReadHeadsResponse)(nil),       // 16: fliliy.chat.v1.ReadHeadsResponse
+	(*Revocation)(nil),              // 17: fliliy.chat.v1.Revocation
+	(*ListRevocationsRequest)(nil),  // 18: fliliy.chat.v1.ListRevocationsRequest
+	(*ListRevocationsResponse)(nil), // 19: fliliy.chat.v1.ListRevocationsResponse
+	(*StatusReport)(nil),            // 20: fliliy.chat.v1.StatusReport
+	(*ReportStatusesRequest)(nil),   // 21: fliliy.chat.v1.ReportStatusesRequest
+	(*ReportStatusesResponse)(nil),  // 22: fliliy.chat.v1.ReportStatusesResponse
+	(Reason)(0),                     // 23: fliliy.chat.v1.Reason
+	(*LogRef)(nil),                  // 24: fliliy.chat.v1.LogRef
+	(*Event)(nil),                   // 25: fliliy.chat.v1.Event
+	(*LogHead)(nil),                 // 26: fliliy.chat.v1.LogHead
+	(*timestamppb.Timestamp)(nil),   // 27: google.protobuf.Timestamp
 }
 var file_fliliy_chat_v1_relay_proto_depIdxs = []int32{
 	0,  // 0: fliliy.chat.v1.Action.verb:type_name -> fliliy.chat.v1.Verb
 	1,  // 1: fliliy.chat.v1.RelayCommand.actions:type_name -> fliliy.chat.v1.Action
 	2,  // 2: fliliy.chat.v1.RelayRequest.commands:type_name -> fliliy.chat.v1.RelayCommand
-	20, // 3: fliliy.chat.v1.Refusal.reason:type_name -> fliliy.chat.v1.Reason
+	23, // 3: fliliy.chat.v1.Refusal.reason:type_name -> fliliy.chat.v1.Reason
 	4,  // 4: fliliy.chat.v1.RelayResult.stored:type_name -> fliliy.chat.v1.Stored
 	5,  // 5: fliliy.chat.v1.RelayResult.refusal:type_name -> fliliy.chat.v1.Refusal
 	6,  // 6: fliliy.chat.v1.RelayResponse.results:type_name -> fliliy.chat.v1.RelayResult
-	21, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
-	22, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
-	21, // 9: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
-	22, // 10: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
-	21, // 11: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
-	23, // 12: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
-	24, // 13: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
-	24, // 14: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
-	14, // 15: fliliy.chat.v1.ListRevocationsResponse.revocations:type_name -> fliliy.chat.v1.Revocation
-	24, // 16: fliliy.chat.v1.StatusReport.at:type_name -> google.protobuf.Timestamp
-	17, // 17: fliliy.chat.v1.ReportStatusesRequest.reports:type_name -> fliliy.chat.v1.StatusReport
-	3,  // 18: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
-	8,  // 19: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
-	10, // 20: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
-	12, // 21: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
-	15, // 22: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
-	18, // 23: fliliy.chat.v1.RelayService.ReportStatuses:input_type -> fliliy.chat.v1.ReportStatusesRequest
-	7,  // 24: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
-	9,  // 25: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
-	11, // 26: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
-	13, // 27: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
-	16, // 28: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
-	19, // 29: fliliy.chat.v1.RelayService.ReportStatuses:output_type -> fliliy.chat.v1.ReportStatusesResponse
-	24, // [24:30] is the sub-list for method output_type
-	18, // [18:24] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	24, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
+	25, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
+	8,  // 9: fliliy.chat.v1.SubscribeManyRequest.requests:type_name -> fliliy.chat.v1.SubscribeRequest
+	12, // 10: fliliy.chat.v1.SubscribeManyResponse.outcomes:type_name -> fliliy.chat.v1.SubscribeOutcome
+	9,  // 11: fliliy.chat.v1.SubscribeOutcome.response:type_name -> fliliy.chat.v1.SubscribeResponse
+	5,  // 12: fliliy.chat.v1.SubscribeOutcome.refusal:type_name -> fliliy.chat.v1.Refusal
+	24, // 13: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
+	25, // 14: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
+	24, // 15: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
+	26, // 16: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
+	27, // 17: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
+	27, // 18: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
+	17, // 19: fliliy.chat.v1.ListRevocationsResponse.revocations:type_name -> fliliy.chat.v1.Revocation
+	27, // 20: fliliy.chat.v1.StatusReport.at:type_name -> google.protobuf.Timestamp
+	20, // 21: fliliy.chat.v1.ReportStatusesRequest.reports:type_name -> fliliy.chat.v1.StatusReport
+	3,  // 22: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
+	8,  // 23: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
+	10, // 24: fliliy.chat.v1.RelayService.SubscribeMany:input_type -> fliliy.chat.v1.SubscribeManyRequest
+	13, // 25: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
+	15, // 26: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
+	18, // 27: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
+	21, // 28: fliliy.chat.v1.RelayService.ReportStatuses:input_type -> fliliy.chat.v1.ReportStatusesRequest
+	7,  // 29: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
+	9,  // 30: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
+	11, // 31: fliliy.chat.v1.RelayService.SubscribeMany:output_type -> fliliy.chat.v1.SubscribeManyResponse
+	14, // 32: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
+	16, // 33: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
+	19, // 34: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
+	22, // 35: fliliy.chat.v1.RelayService.ReportStatuses:output_type -> fliliy.chat.v1.ReportStatusesResponse
+	29, // [29:36] is the sub-list for method output_type
+	22, // [22:29] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_relay_proto_init() }
@@ -1367,7 +1527,7 @@ func file_fliliy_chat_v1_relay_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_relay_proto_rawDesc), len(file_fliliy_chat_v1_relay_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

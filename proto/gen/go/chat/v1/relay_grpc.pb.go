@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	RelayService_Relay_FullMethodName           = "/fliliy.chat.v1.RelayService/Relay"
 	RelayService_Subscribe_FullMethodName       = "/fliliy.chat.v1.RelayService/Subscribe"
+	RelayService_SubscribeMany_FullMethodName   = "/fliliy.chat.v1.RelayService/SubscribeMany"
 	RelayService_ReadLog_FullMethodName         = "/fliliy.chat.v1.RelayService/ReadLog"
 	RelayService_ReadHeads_FullMethodName       = "/fliliy.chat.v1.RelayService/ReadHeads"
 	RelayService_ListRevocations_FullMethodName = "/fliliy.chat.v1.RelayService/ListRevocations"
@@ -39,6 +40,9 @@ type RelayServiceClient interface {
 	// Subscribe checks that a user may read a log and returns its head, with what was missed after last_seq.
 	// Errors: PERMISSION_DENIED (FORBIDDEN), UNAVAILABLE.
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (*SubscribeResponse, error)
+	// SubscribeMany is Subscribe for users who come at once, each answered for itself. It replays nothing: a request with
+	// last_seq is refused (INVALID).
+	SubscribeMany(ctx context.Context, in *SubscribeManyRequest, opts ...grpc.CallOption) (*SubscribeManyResponse, error)
 	// ReadLog returns a stretch of a log, for a gateway that found a hole. It checks no access: what the gateway does
 	// with the events is bound to the subscriptions it has already had checked.
 	ReadLog(ctx context.Context, in *ReadLogRequest, opts ...grpc.CallOption) (*ReadLogResponse, error)
@@ -77,6 +81,16 @@ func (c *relayServiceClient) Subscribe(ctx context.Context, in *SubscribeRequest
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SubscribeResponse)
 	err := c.cc.Invoke(ctx, RelayService_Subscribe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *relayServiceClient) SubscribeMany(ctx context.Context, in *SubscribeManyRequest, opts ...grpc.CallOption) (*SubscribeManyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubscribeManyResponse)
+	err := c.cc.Invoke(ctx, RelayService_SubscribeMany_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +149,9 @@ type RelayServiceServer interface {
 	// Subscribe checks that a user may read a log and returns its head, with what was missed after last_seq.
 	// Errors: PERMISSION_DENIED (FORBIDDEN), UNAVAILABLE.
 	Subscribe(context.Context, *SubscribeRequest) (*SubscribeResponse, error)
+	// SubscribeMany is Subscribe for users who come at once, each answered for itself. It replays nothing: a request with
+	// last_seq is refused (INVALID).
+	SubscribeMany(context.Context, *SubscribeManyRequest) (*SubscribeManyResponse, error)
 	// ReadLog returns a stretch of a log, for a gateway that found a hole. It checks no access: what the gateway does
 	// with the events is bound to the subscriptions it has already had checked.
 	ReadLog(context.Context, *ReadLogRequest) (*ReadLogResponse, error)
@@ -161,6 +178,9 @@ func (UnimplementedRelayServiceServer) Relay(grpc.BidiStreamingServer[RelayReque
 }
 func (UnimplementedRelayServiceServer) Subscribe(context.Context, *SubscribeRequest) (*SubscribeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Subscribe not implemented")
+}
+func (UnimplementedRelayServiceServer) SubscribeMany(context.Context, *SubscribeManyRequest) (*SubscribeManyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SubscribeMany not implemented")
 }
 func (UnimplementedRelayServiceServer) ReadLog(context.Context, *ReadLogRequest) (*ReadLogResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadLog not implemented")
@@ -216,6 +236,24 @@ func _RelayService_Subscribe_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RelayServiceServer).Subscribe(ctx, req.(*SubscribeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RelayService_SubscribeMany_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SubscribeManyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RelayServiceServer).SubscribeMany(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RelayService_SubscribeMany_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RelayServiceServer).SubscribeMany(ctx, req.(*SubscribeManyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -302,6 +340,10 @@ var RelayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Subscribe",
 			Handler:    _RelayService_Subscribe_Handler,
+		},
+		{
+			MethodName: "SubscribeMany",
+			Handler:    _RelayService_SubscribeMany_Handler,
 		},
 		{
 			MethodName: "ReadLog",
