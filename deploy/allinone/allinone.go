@@ -127,6 +127,9 @@ func (s *Stack) startGateway(ctx context.Context, options *Options, i int) error
 	cfg.Peer.Addr, cfg.Peer.Secret = "127.0.0.1:0", s.peerSecret
 	cfg.Limits.DrainGrace, cfg.Limits.DrainTime = 0, time.Second // there is no other node for clients to be spread over
 	cfg.Rates.Off, cfg.Limits.ConnectionsPerAddress = true, 0    // all clients are on this machine
+	if options.Configure != nil {
+		options.Configure(&cfg)
+	}
 	name := fmt.Sprintf("gateway-%d", i+1)
 	gw, err := gateway.New(cfg,
 		gateway.WithLogger(options.Logger.With("service", name)),

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"syscall"
+
+	gatewayconfig "github.com/fliliy/chat/gateway/config"
 )
 
 // Options say where the parts of a stack listen and keep their data. Port 0 is any free port.
@@ -26,6 +28,9 @@ type Options struct {
 
 	// External replaces embedded servers by real ones.
 	External External
+
+	// Configure changes the configuration of each gateway before it starts; nil changes nothing.
+	Configure func(*gatewayconfig.Config)
 
 	// Logger of all parts; nil logs nothing.
 	Logger *slog.Logger

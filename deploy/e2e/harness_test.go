@@ -16,6 +16,7 @@ import (
 
 	"github.com/fliliy/chat/chatsvc/pgtest"
 	"github.com/fliliy/chat/deploy/allinone"
+	"github.com/fliliy/chat/gateway/config"
 	"github.com/fliliy/chat/gateway/redistest"
 )
 
@@ -62,9 +63,15 @@ func options(dir string) allinone.Options {
 		GatewayAdminAddrs: []string{"127.0.0.1:0", "127.0.0.1:0"},
 		ChatsvcAddr:       "127.0.0.1:0", ChatsvcAdminAddr: "127.0.0.1:0",
 		NATSAddr: "127.0.0.1:0", RedisAddr: "127.0.0.1:0",
-		DataDir: dir,
-		Logger:  slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		DataDir: dir, Configure: allowOldBrowsers,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
+}
+
+// allowOldBrowsers switches every SockJS transport on.
+func allowOldBrowsers(cfg *config.Config) {
+	cfg.SockJS = config.SockJS{JSONP: true, HTMLFile: true, ClientURL: shopOrigin + "/sockjs.js"}
+	cfg.Origins = []string{shopOrigin}
 }
 
 func startEmbedded() (*allinone.Stack, func(), error) {

@@ -21,6 +21,7 @@ type seen struct {
 // chatReport is what interop/chat.mjs prints.
 type chatReport struct {
 	Version    string              `json:"version"`
+	Transport  string              `json:"transport"`
 	Users      []string            `json:"users"`
 	Receipts   []map[string]string `json:"receipts"`
 	Alice, Bob []seen
@@ -36,19 +37,21 @@ func TestStockJavaScriptClients(t *testing.T) {
 	for _, library := range []string{"stompjs", "webstomp"} {
 		for _, how := range []string{"query", "header", "connect"} {
 			t.Run(library+" token by "+how, func(t *testing.T) {
-				onEveryStage(t, func(t *testing.T, s *stage) { chatWithNode(t, s, library, how) })
+				onEveryStage(t, func(t *testing.T, s *stage) { chatWithNode(t, s, library, how, s.wsURL(0), s.wsURL(1)) })
 			})
 		}
 	}
 }
 
-func chatWithNode(t *testing.T, s *stage, library, how string) {
+// chatWithNode has alice come by the first URL, bob and the outsider by the second.
+func chatWithNode(t *testing.T, s *stage, library, how string, urls ...string) chatReport {
+	t.Helper()
 	const messages = 10
 	p := s.people(t, "alice", "bob", "carol")
 	alice, bob, carol := p[0], p[1], p[2]
 	room := s.room(t, alice, bob)
 	login := func(who person, gateway int) map[string]string {
-		return map[string]string{"url": s.wsURL(gateway), "token": who.token, "how": how}
+		return map[string]string{"url": urls[gateway], "token": who.token, "how": how}
 	}
 	var report chatReport
 	runNode(t, "chat.mjs", map[string]any{
@@ -83,6 +86,7 @@ func chatWithNode(t *testing.T, s *stage, library, how string) {
 			t.Errorf("refusal of the outsider = %+v, want a FORBIDDEN that says of what", refusal)
 		}
 	}
+	return report
 }
 
 // checkMessage holds an event of the history against its RECEIPT and the MESSAGE frame that brought it.

@@ -19,6 +19,7 @@ need postgresql "$(pg_config --bindir 2>/dev/null || true)/postgres" /usr/lib/po
 need redis-server redis-server
 need haproxy haproxy /usr/sbin/haproxy
 need chromium chromium
+need python3-stomp /usr/bin/stomp
 need nodejs node
 need npm npm
 need shellcheck shellcheck

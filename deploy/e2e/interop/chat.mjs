@@ -1,6 +1,8 @@
 // Two people chat across two gateways with a stock STOMP library, a third who is no member is refused.
 // Reads its orders as JSON from standard input and prints what it saw as JSON; the Go test judges.
 //
+// A library is stompjs, webstomp, or "sockjs xhr-polling" and the like: stompjs over that transport.
+//
 //   {"library":"stompjs","room":"42","messages":10,
 //    "alice":{"url":"ws://…/ws","token":"…","how":"query"},"bob":{…},"outsider":{…}}
 import { text } from "node:stream/consumers";
@@ -72,6 +74,7 @@ await bob.until(() => bob.messages().length >= orders.messages);
 const outsider = await refuse(orders.outsider);
 const saw = {
   version: alice.client.version,
+  transport: bob.client.transport, // of SockJS
   users: [alice.client.user, bob.client.user],
   receipts,
   alice: alice.messages(),

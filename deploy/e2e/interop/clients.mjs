@@ -1,5 +1,6 @@
 // The two STOMP libraries behind one small surface, each used as its own documentation shows.
 import { Client } from "@stomp/stompjs";
+import SockJS from "sockjs-client";
 import webstomp from "webstomp-client";
 import WebSocket from "ws";
 
@@ -19,13 +20,13 @@ function credentials(url, token, how) {
 
 const subprotocols = ["v12.stomp", "v11.stomp", "v10.stomp"];
 
-/** Connects with @stomp/stompjs. */
-function connectStompjs({ url, token, how }) {
+/** Connects with @stomp/stompjs, over a plain WebSocket or what else opens one that looks like it. */
+const stompjsOver = (openSocket) => ({ url, token, how }) => {
   const login = credentials(url, token, how);
   return new Promise((resolve, reject) => {
     let receipts = 0;
     const client = new Client({
-      webSocketFactory: () => new WebSocket(login.url, subprotocols, { headers: login.upgrade }),
+      webSocketFactory: () => openSocket(login),
       connectHeaders: login.connect,
       reconnectDelay: 0,
       heartbeatIncoming: 10000,
@@ -51,12 +52,18 @@ function connectStompjs({ url, token, how }) {
             }
             client.publish({ destination, body, headers });
           },
+          transport: client.webSocket.transport,
           close: () => client.deactivate(),
         }),
     });
     client.activate();
   });
-}
+};
+
+const plain = (login) => new WebSocket(login.url, subprotocols, { headers: login.upgrade });
+
+/** SockJS with one transport and no other. It may take its time: machines that run tests are busy. */
+const sockjs = (transport) => (login) => new SockJS(login.url, null, { transports: [transport], timeout: 20_000 });
 
 /** Connects with webstomp-client, which knows STOMP 1.0 to 1.2 but has no receipts for SUBSCRIBE of its own. */
 function connectWebstomp({ url, token, how }) {
@@ -96,4 +103,7 @@ function connectWebstomp({ url, token, how }) {
   });
 }
 
-export const libraries = { stompjs: connectStompjs, webstomp: connectWebstomp };
+export const libraries = { stompjs: stompjsOver(plain), webstomp: connectWebstomp };
+for (const transport of ["websocket", "xhr-streaming", "xhr-polling", "eventsource"]) {
+  libraries[`sockjs ${transport}`] = stompjsOver(sockjs(transport));
+}
