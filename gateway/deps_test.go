@@ -60,6 +60,7 @@ var rules = map[string]struct {
 	"auth":             {[]string{"proto/identity"}, "a token says who, not what she may do"},
 	"wire":             {[]string{"proto/gen/go/chat/v1"}, "it translates and holds nothing"},
 	"limit":            {nil, "a limit knows neither frames nor HTTP"},
+	"ticket":           {nil, "it keeps a token for a moment; tokens are auth's to understand"},
 	"revocation":       {[]string{"proto/gen/go/chat/v1", "proto/subject"}, "it knows who is refused; keeping and ending are behind ports"},
 	"presence":         {[]string{"proto/presencekey"}, "presence is soft state: it knows Redis and no session"},
 	"relay":            {[]string{"wire", "proto/gen/go/chat/v1", "proto/identity"}, "the back door knows gRPC and no session"},

@@ -75,5 +75,5 @@ func (g *Gateway) serve(ctx context.Context, conn session.Conn, h transport.Hand
 		return
 	}
 	defer closed()
-	g.sessions.Serve(ctx, conn, h.Principal, g.enter(h.RemoteAddr))
+	g.sessions.Serve(ctx, conn, h.Principal, &door{g.limits, h.RemoteAddr})
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/rest"
 	"github.com/fliliy/chat/gateway/internal/revocation"
 	"github.com/fliliy/chat/gateway/internal/session"
+	"github.com/fliliy/chat/gateway/internal/ticket"
 	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 	"github.com/fliliy/chat/gateway/web"
@@ -55,6 +56,9 @@ var (
 	_ hub.Logs              = (*relay.Relay)(nil)
 	_ fanin.Hub             = (*hub.Hub)(nil)
 	_ rest.Authenticator    = (*auth.Verifier)(nil)
+	_ rest.Tickets          = (*ticket.Office)(nil)
+	_ session.Tickets       = (*ticket.Office)(nil)
+	_ ticket.Verifier       = (*auth.Verifier)(nil)
 	_ auth.Revocations      = (*revocation.List)(nil)
 	_ revocation.Source     = (*relay.Relay)(nil)
 	_ revocation.Sessions   = (*session.Factory)(nil)
@@ -84,6 +88,7 @@ type Gateway struct {
 	jwks      *auth.JWKS // nil: there is none
 	revoked   *revocation.List
 	tls       *certificate.Files // nil: the public address speaks plain HTTP
+	tickets   *ticket.Office
 
 	sessions *session.Factory
 	limits   *limit.Limits
@@ -115,6 +120,7 @@ func New(cfg config.Config, opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, errors.Join(err, g.hangUp())
 	}
+	g.tickets = ticket.New(g.redis, verifier, counts)
 	g.assemble(verifier, counts)
 	g.edge, err = g.openDoor(&o, verifier, counts, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	if err != nil {
@@ -192,7 +198,8 @@ func (g *Gateway) assemble(verifier *auth.Verifier, counts *metrics.Metrics) {
 	})
 
 	g.sessions = session.New(sessionConfig(g.cfg.Limits), session.Deps{
-		Hub: g.hub, Relay: g.relay, Presence: g.presence, Where: g.herald, Auth: verifier, Metrics: counts, Logger: g.logger,
+		Hub: g.hub, Relay: g.relay, Presence: g.presence, Where: g.herald, Auth: verifier, Tickets: g.tickets,
+		Metrics: counts, Logger: g.logger,
 	})
 }
 
@@ -206,14 +213,15 @@ func (g *Gateway) openDoor(
 		return nil, err
 	}
 	sockets := g.openSockets(ws.Options{
-		Origins: g.cfg.Origins, Verify: verifier.Verify, Context: ctx, Logger: g.logger,
+		Origins: g.cfg.Origins, Verify: verifier.Verify, Redeem: g.tickets.Redeem, Context: ctx, Logger: g.logger,
 	}, counts)
 	serving, err := g.openCertificate(counts)
 	if err != nil {
 		return nil, err
 	}
 	api := http.NewServeMux()
-	api.Handle("/api/v1/", rest.Handler(g.chatsvc, limitedUsers{verifier, g.limits}, rest.WithLogger(g.logger)))
+	api.Handle("/api/v1/", rest.Handler(g.chatsvc, limitedUsers{verifier, g.limits}, rest.WithLogger(g.logger),
+		rest.WithTickets(g.tickets, ticket.Life)))
 	for pattern, handler := range o.routes {
 		api.Handle(pattern, handler)
 	}

@@ -59,15 +59,25 @@ func sessionConfig(limits config.Limits) session.Config {
 	return cfg
 }
 
-// enter lets sessions of an address in.
-func (g *Gateway) enter(remote string) session.Enter {
-	return func(user string) (session.Allowance, *event.Error) {
-		allowance, refused := g.limits.Enter(user, remote)
-		if refused != nil {
-			return nil, refused
-		}
-		return allowance, nil
+// door lets sessions of one address in.
+type door struct {
+	limits *limit.Limits
+	remote string
+}
+
+// Guesses implements session.Door.
+func (d *door) Guesses() *event.Error { return d.limits.Guesses(d.remote) }
+
+// Guessed implements session.Door.
+func (d *door) Guessed() { d.limits.Guessed(d.remote) }
+
+// Enter implements session.Door.
+func (d *door) Enter(user string) (session.Allowance, *event.Error) {
+	allowance, refused := d.limits.Enter(user, d.remote)
+	if refused != nil {
+		return nil, refused
 	}
+	return allowance, nil
 }
 
 // limitOpening limits requests that open a connection, before they do.

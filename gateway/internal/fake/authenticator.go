@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
@@ -30,5 +31,33 @@ func (a Authenticator) Verify(_ context.Context, token string) (principal.Princi
 	if !known {
 		return principal.Principal{}, &event.Error{Code: event.Unauthenticated, Message: "the token is not valid"}
 	}
+	return principal.Principal{User: who.User, Issued: who.Issued, Expires: who.Expires}, who.Err
+}
+
+// Tickets are one-time tickets and what their tokens say. It is for use by its pointer.
+type Tickets struct {
+	mu    sync.Mutex
+	known map[string]Identity
+}
+
+// Add makes a ticket.
+func (t *Tickets) Add(ticket string, who Identity) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil {
+		t.known = make(map[string]Identity)
+	}
+	t.known[ticket] = who
+}
+
+// Redeem implements session.Tickets.
+func (t *Tickets) Redeem(_ context.Context, ticket string) (principal.Principal, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	who, known := t.known[ticket]
+	if !known {
+		return principal.Principal{}, &event.Error{Code: event.Unauthenticated, Message: "the ticket is not valid"}
+	}
+	delete(t.known, ticket)
 	return principal.Principal{User: who.User, Issued: who.Issued, Expires: who.Expires}, who.Err
 }

@@ -52,6 +52,16 @@ var stateKinds = []string{"TYPING", "READ", "DELIVERED", "USER_STATUS"}
 // The label values of PresenceChanges: what a user can be.
 var presenceStatuses = []string{"online", "away", "busy", "offline"}
 
+// Outcomes for Tickets.
+const (
+	TicketIssued  = "issued"
+	TicketUsed    = "used"
+	TicketRefused = "refused" // unknown, used before, too old, or none at all
+	TicketAway    = "away"    // Redis could not be asked
+)
+
+var ticketOutcomes = []string{TicketIssued, TicketUsed, TicketRefused, TicketAway}
+
 // The label values of Limited: whose limit, of what (package limit).
 var limitReasons = []string{
 	"connections", "address_connections", "user_connections", "abuse",
@@ -73,6 +83,7 @@ type Metrics struct {
 	Refused       Family             // refusals, by code of the contract
 	SlowConsumers prometheus.Counter // sessions closed because their send queue was full
 	Limited       Family             // refusals by limits of rate or number, by whose limit of what
+	Tickets       Family             // one-time tickets, by outcome (the Ticket constants)
 	StateDropped  Family             // state events not queued for slow clients, by kind
 
 	HubHoles   prometheus.Counter // holes in a log's seq that the hub met
@@ -108,6 +119,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 		Refused:       r.family("refused_total", "Refusals, by code of the contract.", "code", codes),
 		SlowConsumers: r.counter("slow_consumers_total", "Sessions closed because their send queue was full."),
 		Limited:       r.family("limited_total", "Refusals by a limit of rate or number, by reason.", "reason", limitReasons),
+		Tickets:       r.family("tickets_total", "One-time tickets, by outcome.", "outcome", ticketOutcomes),
 		StateDropped:  r.family("state_dropped_total", "State events not sent to slow clients, by kind.", "kind", stateKinds),
 
 		HubHoles:   r.counter("hub_holes_total", "Holes in the seq of a log that the hub met."),

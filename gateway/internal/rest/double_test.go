@@ -63,7 +63,7 @@ func (tokens) Verify(_ context.Context, token string) (principal.Principal, erro
 }
 
 // newHandler is a handler over a double, and its log.
-func newHandler(t *testing.T, d *double) (http.Handler, *bytes.Buffer) {
+func newHandler(t *testing.T, d *double, options ...rest.Option) (http.Handler, *bytes.Buffer) {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer(grpc.UnaryInterceptor(d.intercept))
@@ -83,7 +83,8 @@ func newHandler(t *testing.T, d *double) (http.Handler, *bytes.Buffer) {
 		}
 	})
 	log := &bytes.Buffer{}
-	return rest.Handler(cc, tokens{}, rest.WithLogger(slog.New(slog.NewJSONHandler(log, nil)))), log
+	options = append(options, rest.WithLogger(slog.New(slog.NewJSONHandler(log, nil))))
+	return rest.Handler(cc, tokens{}, options...), log
 }
 
 // call makes a request as alice with a JSON body, unless the headers say otherwise.

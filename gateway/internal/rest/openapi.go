@@ -24,7 +24,7 @@ type document struct {
 	paths map[string][]string // path template to its methods
 }
 
-func newDocument() *document {
+func newDocument(tickets bool) *document {
 	var doc object
 	if err := json.Unmarshal(proto.OpenAPI, &doc); err != nil {
 		panic("rest: read the embedded OpenAPI file: " + err.Error())
@@ -42,6 +42,9 @@ func newDocument() *document {
 	adaptNumbers("", doc)
 	adaptRole(child(definitions, "v1MemberRole"))
 	paths := child(doc, "paths")
+	if tickets {
+		describeTickets(paths)
+	}
 	found := child(child(child(paths, "/api/v1/chat-rooms"), "post"), "responses")
 	found["201"] = object{"description": "The room is new.", "schema": object{"$ref": "#/definitions/v1Room"}}
 	child(found, "200")["description"] = "The room stood already."

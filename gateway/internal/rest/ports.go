@@ -10,3 +10,8 @@ import (
 type Authenticator interface {
 	Verify(ctx context.Context, token string) (principal.Principal, error)
 }
+
+// Tickets makes one-time tickets for tokens. Errors are *event.Error.
+type Tickets interface {
+	Issue(ctx context.Context, token string) (ticket string, err error)
+}

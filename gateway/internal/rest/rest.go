@@ -53,15 +53,19 @@ type handler struct {
 	logger  *slog.Logger
 	mux     *runtime.ServeMux
 	openAPI *document
+
+	tickets    Tickets // nil: there are none
+	ticketLife time.Duration
 }
 
 // Handler serves all paths under /api/v1/ over a connection to the chat service. It panics only on faults of the
 // build itself: a broken embedded OpenAPI file.
 func Handler(cc grpc.ClientConnInterface, auth Authenticator, options ...Option) http.Handler {
-	h := &handler{auth: auth, logger: slog.Default(), openAPI: newDocument()}
+	h := &handler{auth: auth, logger: slog.Default()}
 	for _, option := range options {
 		option(h)
 	}
+	h.openAPI = newDocument(h.tickets != nil)
 	h.mux = runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler{}),
 		runtime.WithIncomingHeaderMatcher(noHeader),
@@ -149,7 +153,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	user, err := h.user(ctx, r)
+	user, token, err := h.user(ctx, r)
 	if err != nil {
 		h.refuse(w, r, err)
 		return
@@ -159,6 +163,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, status, refused)
 		return
 	}
+	if r.URL.Path == ticketPath && h.tickets != nil {
+		h.issueTicket(w, r.WithContext(ctx), token)
+		return
+	}
 	// What goes on is a request of our own making: none of the client's headers means anything to the mux.
 	clean := r.WithContext(context.WithValue(ctx, userKey{}, user))
 	clean.Header = http.Header{"Content-Type": {"application/json"}}
@@ -166,16 +174,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, clean)
 }
 
-// user is the user whose bearer token the request carries.
-func (h *handler) user(ctx context.Context, r *http.Request) (string, error) {
+// user is the user whose bearer token the request carries, and that token.
+func (h *handler) user(ctx context.Context, r *http.Request) (user, token string, err error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", &event.Error{
+		return "", "", &event.Error{
 			Code: event.Unauthenticated, Message: `a token is needed: send the header "Authorization: Bearer <token>"`,
 		}
 	}
 	who, err := h.auth.Verify(ctx, token)
-	return who.User, err
+	return who.User, token, err
 }
 
 // readBody reads the body of a POST or PATCH, which must be JSON; without a body it needs no content type. That a

@@ -1,13 +1,37 @@
 package session
 
-import "github.com/fliliy/chat/gateway/internal/event"
+import (
+	"context"
+	"errors"
+
+	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
+)
+
+// prove has a token or a ticket judged, unless too many from the same place were bad.
+func (s *session) prove(
+	judge func(context.Context, string) (principal.Principal, error), shown string,
+) (principal.Principal, error) {
+	if s.reader.door == nil {
+		return judge(s.calls, shown)
+	}
+	if refused := s.reader.door.Guesses(); refused != nil {
+		return nobody, refused
+	}
+	who, err := judge(s.calls, shown)
+	var refused *event.Error
+	if errors.As(err, &refused) && (refused.Code == event.Unauthenticated || refused.Code == event.TokenExpired) {
+		s.reader.door.Guessed()
+	}
+	return who, err
+}
 
 // letIn asks whether one more session of the user may be; nil when it may, or nobody limits sessions.
 func (s *session) letIn(user string) error {
-	if s.reader.enter == nil {
+	if s.reader.door == nil {
 		return nil
 	}
-	allowance, refused := s.reader.enter(user)
+	allowance, refused := s.reader.door.Enter(user)
 	if refused != nil {
 		return refusal(refused, "")
 	}

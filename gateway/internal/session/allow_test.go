@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/fake"
 	"github.com/fliliy/chat/gateway/internal/session"
 )
 
@@ -21,10 +22,32 @@ func (a *allowance) Subscribe() *event.Error { return a.subscribe }
 func (a *allowance) Abusive() bool           { a.patience--; return a.patience < 0 }
 func (a *allowance) Leave()                  { a.left++ }
 
+// door lets users in who have not guessed too often.
+type door struct {
+	allowance session.Allowance
+	refused   *event.Error
+	guesses   int    // that are still free
+	entered   string // who was to be let in
+}
+
+func (d *door) Guesses() *event.Error {
+	if d.guesses <= 0 {
+		return slowDown
+	}
+	return nil
+}
+
+func (d *door) Guessed() { d.guesses-- }
+
+func (d *door) Enter(user string) (session.Allowance, *event.Error) {
+	d.entered = user
+	return d.allowance, d.refused
+}
+
 var slowDown = &event.Error{Code: event.RateLimited, Message: "slow down", RetryAfter: 250 * time.Millisecond}
 
 func (a *allowance) limit(c *client) {
-	c.enter = func(user string) (session.Allowance, *event.Error) { return a, nil }
+	c.door = &door{allowance: a, guesses: 1}
 }
 
 // RELIABILITY row 32: what is too much is refused, message by message, and the session stays; until it is plain abuse.
@@ -70,12 +93,7 @@ func TestThreat32Refusals(t *testing.T) {
 		},
 		{
 			name: "CONNECT", setup: func(c *client) {
-				c.enter = func(user string) (session.Allowance, *event.Error) {
-					if user != "alice" {
-						c.t.Errorf("asked to let %q in", user)
-					}
-					return nil, slowDown
-				}
+				c.door = &door{refused: slowDown, guesses: 1}
 			}, steps: []step{
 				{frame("CONNECT", "accept-version:1.2"), []string{"ERROR message:RATE_LIMITED code:RATE_LIMITED"}},
 			}, close: 1008,
@@ -100,5 +118,62 @@ func TestRetryAfterAndLeave(t *testing.T) {
 	})
 	if a.left != 1 {
 		t.Errorf("the allowance was given back %d times, want once", a.left)
+	}
+}
+
+// The door is asked about the user of the token, not about one that a header claims.
+func TestDoorIsAskedAboutTheTokensUser(t *testing.T) {
+	t.Parallel()
+	d := &door{allowance: &allowance{}, guesses: 1}
+	run(t, func(c *client) { c.door, c.user = d, "" }, func(c *client) {
+		c.send(frame("CONNECT", "accept-version:1.2", "login:bob", "token:token-alice"))
+		c.expect(welcome12)
+	})
+	if d.entered != "alice" {
+		t.Errorf("asked to let %q in, want alice", d.entered)
+	}
+}
+
+// RELIABILITY row 33: a bad token or ticket in CONNECT, or in a renewal, counts against the place it comes from; from
+// one that has guessed too often nothing is verified any more, be it good.
+func TestThreat33GuessesInFrames(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		user    string   // of the handshake
+		frames  []string // before the last answer
+		guesses int      // that are free
+		want    string   // the last answer
+		left    int      // guesses
+	}{
+		"a bad token":     {"", []string{frame("CONNECT", "accept-version:1.2", "token:x")}, 1, "ERROR message:UNAUTH...", 0},
+		"an expired one":  {"", []string{frame("CONNECT", "accept-version:1.2", "token:late")}, 1, "ERROR message:TOKEN...", 0},
+		"a bad ticket":    {"", []string{frame("CONNECT", "accept-version:1.2", "ticket:x")}, 1, "ERROR message:UNAUTH...", 0},
+		"a good token":    {"", []string{frame("CONNECT", "accept-version:1.2", "token:token-alice")}, 1, welcome12, 1},
+		"keys away":       {"", []string{frame("CONNECT", "accept-version:1.2", "token:away")}, 1, "ERROR message:UNAVAIL...", 1},
+		"too many before": {"", []string{frame("CONNECT", "accept-version:1.2", "token:token-alice")}, 0, "ERROR message:RATE...", 0},
+		"no token shown":  {"alice", []string{frame("CONNECT", "accept-version:1.2")}, 0, welcome12, 0},
+		"a bad renewal":   {"alice", []string{frame("CONNECT", "accept-version:1.2"), renewal("x")}, 1, "ERROR message:UNAUTH...", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &door{allowance: &allowance{}, guesses: tc.guesses}
+			setup := func(c *client) {
+				c.door, c.user, c.tickets = d, tc.user, &fake.Tickets{}
+				c.auth["late"] = fake.Identity{Err: &event.Error{Code: event.TokenExpired, Message: "late"}}
+				c.auth["away"] = fake.Identity{Err: &event.Error{Code: event.Unavailable, Message: "away"}}
+			}
+			run(t, setup, func(c *client) {
+				for i, text := range tc.frames {
+					if i > 0 {
+						c.expect(welcome12)
+					}
+					c.send(text)
+				}
+				c.expect(tc.want)
+			})
+			if d.guesses != tc.left {
+				t.Errorf("%d guesses are left, want %d", d.guesses, tc.left)
+			}
+		})
 	}
 }

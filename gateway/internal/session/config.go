@@ -58,8 +58,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Deps are what sessions work with. Where (no PRESENCE is sent then), Metrics and Logger may be nil; without Destinations
-// they are the contract's.
+// Deps are what sessions work with. Where (no PRESENCE is sent then), Tickets (none are taken), Metrics and Logger may be
+// nil; without Destinations they are the contract's.
 type Deps struct {
 	Destinations Destinations
 
@@ -68,6 +68,7 @@ type Deps struct {
 	Presence Presence
 	Where    Whereabouts
 	Auth     Authenticator
+	Tickets  Tickets
 	Metrics  *metrics.Metrics
 	Logger   *slog.Logger
 }

@@ -15,6 +15,7 @@ import (
 var tokenHeaders = []string{"Authorization", "X-Authorization", "token", passcodeHeader}
 
 const (
+	ticketHeader   = "ticket" // before any token
 	passcodeHeader = "passcode"
 	bearer         = "bearer "
 )
@@ -69,17 +70,20 @@ func (s *session) setVersion(v stomp.Version) {
 // nobody is the principal of an error.
 var nobody principal.Principal
 
-// authenticate says who the user is, from the token in CONNECT or the one of the handshake. Two tokens must agree.
+// authenticate says who the user is, from the ticket or the token in CONNECT or those of the handshake. Two must agree.
 func (s *session) authenticate(header stomp.Header) (principal.Principal, error) {
-	token := s.connectToken(header)
-	if token == "" {
+	judge, shown := s.deps.Auth.Verify, s.connectToken(header)
+	if ticket := header.Get(ticketHeader); ticket != "" && s.deps.Tickets != nil {
+		judge, shown = s.deps.Tickets.Redeem, ticket
+	}
+	if shown == "" {
 		if s.user == "" {
 			return nobody, unauthenticated("no token: put one into the CONNECT header Authorization")
 		}
 		who := principal.Principal{User: s.user, Issued: s.issued, Expires: s.clock.expires}
 		return who, s.checkExpired(who)
 	}
-	who, err := s.deps.Auth.Verify(s.calls, token)
+	who, err := s.prove(judge, shown)
 	switch {
 	case err != nil:
 		return nobody, refusal(s.causeOf(err), "")

@@ -161,6 +161,47 @@ func TestConnectToken(t *testing.T) {
 	}
 }
 
+// A ticket in CONNECT is used up, whatever comes of it, and its session ends with the ticket's token.
+func TestConnectTicket(t *testing.T) {
+	t.Parallel()
+	refused := "ERROR message:UNAUTHENTICATED code:UNAUTHENTICATED"
+	for name, tc := range map[string]struct {
+		user    string // of the handshake
+		headers []string
+		want    string
+		spent   bool
+	}{
+		"alone":                         {"", []string{"ticket:t"}, welcome12, true},
+		"before any token":              {"", []string{"token:nonsense", "ticket:t"}, welcome12, true},
+		"handshake and the same user":   {"alice", []string{"ticket:t"}, welcome12, true},
+		"handshake and another user":    {"bob", []string{"ticket:t"}, refused, true},
+		"an unknown one":                {"", []string{"ticket:other"}, refused, false},
+		"an unknown one beside a token": {"", []string{"ticket:other", "token:token-alice"}, refused, false},
+		"an empty header is none":       {"", []string{"ticket:", "token:token-alice"}, welcome12, false},
+		"as a token":                    {"", []string{"token:t"}, refused, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tickets := &fake.Tickets{}
+			setup := func(c *client) {
+				c.user, c.tickets = tc.user, tickets
+				tickets.Add("t", fake.Identity{User: "alice", Expires: time.Now().Add(time.Minute)})
+			}
+			run(t, setup, func(c *client) {
+				c.send(frame(append([]string{"CONNECT", "accept-version:1.2"}, tc.headers...)...))
+				c.expect(tc.want)
+				if tc.spent && tc.want == welcome12 {
+					c.pass(time.Minute)
+					c.expectClose(transport.ClosePolicy)
+				}
+			})
+			if _, err := tickets.Redeem(t.Context(), "t"); (err != nil) != tc.spent {
+				t.Errorf("a second use: %v, want the ticket spent: %t", err, tc.spent)
+			}
+		})
+	}
+}
+
 func TestConnectWhenTheAuthenticatorFails(t *testing.T) {
 	t.Parallel()
 	setup := func(err error) func(c *client) {

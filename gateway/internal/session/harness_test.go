@@ -39,7 +39,8 @@ type client struct {
 	done    chan struct{}
 
 	settled int // submissions answered so far
-	enter   session.Enter
+	door    session.Door
+	tickets session.Tickets
 	stalled bool // the client takes no bytes
 }
 
@@ -59,12 +60,12 @@ func run(t *testing.T, setup, test func(c *client)) {
 		var ctx context.Context
 		ctx, c.drain = context.WithCancel(t.Context())
 		c.factory = session.New(c.cfg, session.Deps{
-			Hub: c.hub, Relay: c.relay, Presence: c.presence, Where: c.where, Auth: c.auth,
+			Hub: c.hub, Relay: c.relay, Presence: c.presence, Where: c.where, Auth: c.auth, Tickets: c.tickets,
 			Logger: slog.New(slog.NewTextHandler(&c.logs, nil)),
 		})
 		go func() {
 			defer close(c.done)
-			c.factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.enter)
+			c.factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.door)
 		}()
 		test(c)
 		c.conn.HangUp(transport.CloseNormal)

@@ -30,6 +30,11 @@ type Authenticator interface {
 	Check(ctx context.Context, who principal.Principal) error
 }
 
+// Tickets tells what the token of a one-time ticket says, and uses the ticket up. Errors are *event.Error.
+type Tickets interface {
+	Redeem(ctx context.Context, ticket string) (principal.Principal, error)
+}
+
 // Destinations understands what clients write into the header destination. Errors are for the client to read.
 type Destinations interface {
 	ParseSend(name string) (destination.Destination, error)
@@ -65,8 +70,15 @@ type Presence interface {
 	SetStatus(session, user, status string)
 }
 
-// Enter lets a user's session in, once its CONNECT has proved who it is, or says why not.
-type Enter func(user string) (Allowance, *event.Error)
+// Door is where a client gets in from one place. The reader of the session is its only caller.
+type Door interface {
+	// Guesses says why no token may be shown: too many from this place were bad. Nil: it may.
+	Guesses() *event.Error
+	// Guessed notes a bad token.
+	Guessed()
+	// Enter lets a user's session in, once its CONNECT has proved who it is, or says why not.
+	Enter(user string) (Allowance, *event.Error)
+}
 
 // Allowance is how often a session may send and subscribe. The reader of the session is its only caller.
 type Allowance interface {

@@ -110,7 +110,7 @@ func (s *session) renewToken(req request, body []byte) error {
 		s.answer(req, invalid(`the body has to be JSON, as in {"token":"..."}`))
 		return nil //nolint:nilerr // the error of one message, and told as such
 	}
-	who, err := s.deps.Auth.Verify(s.calls, fresh.Token)
+	who, err := s.prove(s.deps.Auth.Verify, fresh.Token)
 	if err == nil && who.User != s.user {
 		err = unauthenticated("the new token is of another user than the session")
 	}

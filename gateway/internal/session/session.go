@@ -63,10 +63,10 @@ func New(cfg Config, deps Deps) *Factory {
 // the CONNECT frame is to tell. When ctx ends, the session drains: it tells the client with a DRAIN
 // event and goes on, and at a random moment within Config.DrainSpread it takes no more frames, tells the outcomes of
 // those it has, and closes with 1012.
-// enter is asked when CONNECT has told the user; nil: there are no limits.
-func (f *Factory) Serve(ctx context.Context, conn Conn, who principal.Principal, enter Enter) {
+// The door is asked about the tokens that the client shows, and when CONNECT has told the user; nil: there are no limits.
+func (f *Factory) Serve(ctx context.Context, conn Conn, who principal.Principal, door Door) {
 	s := newSession(ctx, f, conn)
-	s.reader.enter = enter
+	s.reader.door = door
 	s.user, s.issued, s.clock.expires = who.User, who.Issued, who.Expires
 	s.start()
 	stop := context.AfterFunc(ctx, s.drain)
@@ -104,7 +104,7 @@ type readerState struct {
 	enrolled     bool // in the register, under user
 	subscribed   int  // subscriptions ever opened: the number of the last one
 	transactions []*transaction
-	enter        Enter     // nil: no limits
+	door         Door      // nil: no limits
 	allowance    Allowance // nil before CONNECT, and without limits
 }
 

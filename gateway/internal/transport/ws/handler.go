@@ -43,6 +43,8 @@ type Options struct {
 	Origins []string
 	// Verify tells whose token this is; errors are *event.Error.
 	Verify func(ctx context.Context, token string) (principal.Principal, error)
+	// Redeem does so for a one-time ticket, and uses it up. Nil: ?ticket= is not looked at.
+	Redeem func(ctx context.Context, ticket string) (principal.Principal, error)
 	// Serve runs the connection to its end, in a goroutine of its own. The context is Context.
 	Serve func(ctx context.Context, c *Conn, h Handshake)
 	// Context is the parent of all connections; Background when nil.

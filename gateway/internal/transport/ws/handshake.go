@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/principal"
 )
 
 // checkUpgrade answers what is no proper WebSocket handshake (RFC 6455 section 4.2.1) and says whether it was one.
@@ -63,7 +64,7 @@ func hasToken(h http.Header, key, token string) bool {
 // Checks are what a request has to pass before it opens anything, by whichever transport.
 type Checks struct{ opts Options }
 
-// NewChecks makes checks from Origins, Verify and Logger of the options.
+// NewChecks makes checks from Origins, Verify, Redeem and Logger of the options.
 func NewChecks(opts Options) Checks { return Checks{opts.withDefaults()} }
 
 // Origin keeps pages of other sites out (cross-site WebSocket hijacking): browsers always send the header, and send it
@@ -86,15 +87,12 @@ func (c Checks) allowed(origin string, r *http.Request) bool {
 	return slices.Contains(c.opts.Origins, origin) || slices.Contains(c.opts.Origins, "*")
 }
 
-// Token verifies the token of the request, if there is one, and answers a bad one.
+// Token verifies the token or the ticket of the request, if there is one, and answers a bad one. A ticket is used up:
+// Token is called once for whatever a request opens, after all that may refuse it.
 func (c Checks) Token(w http.ResponseWriter, r *http.Request) (Handshake, bool) {
 	handshake := Handshake{RemoteAddr: r.RemoteAddr}
-	token := tokenOf(r)
-	if token == "" {
-		return handshake, true
-	}
 	var err error
-	handshake.Principal, err = c.opts.Verify(r.Context(), token)
+	handshake.Principal, err = c.prove(r)
 	if err == nil {
 		return handshake, true
 	}
@@ -115,16 +113,22 @@ func (c Checks) Token(w http.ResponseWriter, r *http.Request) (Handshake, bool) 
 	return Handshake{}, false
 }
 
-// tokenOf finds the token: Authorization: Bearer first, for it does not end up in logs of proxies, else ?token=. A
-// cookie is never a token, since browsers would send it for any site's page.
-func tokenOf(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		if token = strings.TrimSpace(token); token != "" {
-			return token
-		}
+// prove says whose request it is: by Authorization: Bearer first, for it does not end up in logs of proxies, else by
+// ?ticket=, else by ?token=; nobody without any. A cookie is never a token, since browsers would send it for any site's
+// page.
+func (c Checks) prove(r *http.Request) (principal.Principal, error) {
+	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if bearer = strings.TrimSpace(bearer); strings.EqualFold(scheme, "Bearer") && bearer != "" {
+		return c.opts.Verify(r.Context(), bearer)
 	}
-	return r.URL.Query().Get("token")
+	query := r.URL.Query()
+	if ticket := query.Get("ticket"); ticket != "" && c.opts.Redeem != nil {
+		return c.opts.Redeem(r.Context(), ticket)
+	}
+	if token := query.Get("token"); token != "" {
+		return c.opts.Verify(r.Context(), token)
+	}
+	return principal.Principal{}, nil
 }
 
 // refuse answers with the contract's error body.

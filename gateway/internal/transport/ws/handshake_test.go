@@ -1,13 +1,16 @@
 package ws_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
 
@@ -155,7 +158,7 @@ func TestOriginGivenTwice(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{})
+	r := newRig(t, ws.Options{Redeem: redeem})
 	for _, tc := range []struct {
 		name, target string
 		header       map[string]string
@@ -168,6 +171,14 @@ func TestTokens(t *testing.T) {
 		{name: "header", target: "/ws", header: map[string]string{"Authorization": "Bearer good"}, status: 101, user: "alice"},
 		{name: "header, any case", target: "/ws", header: map[string]string{"Authorization": "bearer good"}, status: 101, user: "alice"},
 		{name: "header before query", target: "/ws?token=bad", header: map[string]string{"Authorization": "Bearer good"}, status: 101, user: "alice"},
+		{name: "ticket", target: "/ws?ticket=t-good", status: 101, user: "alice"},
+		{name: "ticket before token", target: "/ws?token=bad&ticket=t-good", status: 101, user: "alice"},
+		{name: "header before ticket", target: "/ws?ticket=t-bad", header: map[string]string{"Authorization": "Bearer good"}, status: 101, user: "alice"},
+		{name: "bad ticket", target: "/ws?ticket=t-bad", status: 401, code: "UNAUTHENTICATED"},
+		{name: "bad ticket before token", target: "/ws?ticket=t-bad&token=good", status: 401, code: "UNAUTHENTICATED"},
+		{name: "token as ticket", target: "/ws?ticket=good", status: 401, code: "UNAUTHENTICATED"},
+		{name: "ticket as token", target: "/ws?token=t-good", status: 401, code: "UNAUTHENTICATED"},
+		{name: "tickets away", target: "/ws?ticket=t-later", status: 503, code: "UNAVAILABLE"},
 		{name: "cookie is no token", target: "/ws", header: map[string]string{"Cookie": "token=good"}, status: 101},
 		{name: "another scheme is no token", target: "/ws", header: map[string]string{"Authorization": "Basic Z29vZA=="}, status: 101},
 		{name: "bad query", target: "/ws?token=bad", status: 401, code: "UNAUTHENTICATED"},
@@ -206,6 +217,35 @@ func TestTokens(t *testing.T) {
 				t.Errorf("expires = %v without a token, want %v", h.Expires, time.Time{})
 			}
 		})
+	}
+}
+
+// redeem takes the ticket t-X for the token X.
+func redeem(ctx context.Context, ticket string) (principal.Principal, error) {
+	token, ok := strings.CutPrefix(ticket, "t-")
+	if !ok {
+		token = "bad"
+	}
+	return verify(ctx, token)
+}
+
+// A request that is refused for anything else leaves the ticket as it was: it is looked at last.
+func TestThreat45TicketsAreSpentLast(t *testing.T) {
+	t.Parallel()
+	var spent atomic.Int64
+	r := newRig(t, ws.Options{Redeem: func(ctx context.Context, ticket string) (principal.Principal, error) {
+		spent.Add(1)
+		return redeem(ctx, ticket)
+	}})
+	for name, header := range map[string]map[string]string{
+		"no upgrade": {"Upgrade": ""}, "evil origin": {"Origin": "https://evil.example"}, "no key": {"Sec-WebSocket-Key": ""},
+	} {
+		if resp, _ := do(t, r.request(t, "/ws?ticket=t-good", header)); resp.StatusCode < 400 || spent.Load() != 0 {
+			t.Errorf("%s: status %d, the ticket was used %d times", name, resp.StatusCode, spent.Load())
+		}
+	}
+	if resp, _ := do(t, r.request(t, "/ws?ticket=t-good", nil)); resp.StatusCode != 101 || spent.Load() != 1 {
+		t.Errorf("status %d, the ticket was used %d times, want 101 and once", resp.StatusCode, spent.Load())
 	}
 }
 
