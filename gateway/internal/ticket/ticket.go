@@ -58,7 +58,8 @@ func (o *Office) Issue(ctx context.Context, token string) (ticket string, err er
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := o.rdb.Set(ctx, key, seal.Seal(nil, nil, []byte(token), []byte(key)), Life).Err(); err != nil {
+	sealed := seal.Seal(nil, nil, []byte(token), []byte(key)) //nolint:gosec // it makes its own random nonces
+	if err := o.rdb.Set(ctx, key, sealed, Life).Err(); err != nil {
 		o.count(metrics.TicketAway)
 		return "", away()
 	}

@@ -1,0 +1,115 @@
+package e2e_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/fliliy/chat/deploy/stompwire"
+)
+
+// ticket changes a person's token for a ticket.
+func (s *stage) ticket(t *testing.T, who person) string {
+	t.Helper()
+	status, answer := s.rest(t, who, http.MethodPost, "/api/v1/ws-ticket", nil)
+	ticket, _ := answer["ticket"].(string)
+	if life, _ := answer["expiresInMs"].(float64); status != http.StatusOK || ticket == "" || life != 30_000 {
+		t.Fatalf("ask for a ticket: status %d, answer %v", status, answer)
+	}
+	return ticket
+}
+
+// A ticket opens a session of its user on a gateway that did not make it, once; a spent one says nothing of her.
+func TestTicketsOpenSessions(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, s *stage) {
+		alice := s.people(t, "alice")[0]
+		inURL, inFrame := s.ticket(t, alice), s.ticket(t, alice)
+		w := dialWire(t, s.wsURL(1)+"?ticket="+inURL)
+		w.send("CONNECT\naccept-version:1.2\nhost:chat\n\n\x00")
+		if user := w.expect("CONNECTED").Header.Get("user-name"); user != alice.id {
+			t.Errorf("the ticket opened a session of %q, want %s", user, alice.id)
+		}
+		w = dialWire(t, s.wsURL(1))
+		w.send("CONNECT\naccept-version:1.2\nhost:chat\nticket:" + inFrame + "\n\n\x00")
+		w.expect("CONNECTED")
+
+		socket, response, err := websocket.Dial(t.Context(), s.wsURL(0)+"?ticket="+inURL, nil) //nolint:bodyclose // Dial closes it
+		if err == nil {
+			_ = socket.CloseNow()
+			t.Fatal("a ticket in a URL was good twice")
+		}
+		if response == nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("a ticket that was used: %v, want 401", err)
+		}
+		w = dialWire(t, s.wsURL(0))
+		w.send("CONNECT\naccept-version:1.2\nhost:chat\nticket:" + inFrame + "\n\n\x00")
+		refused := w.expect("ERROR")
+		if refused.Header.Get("message") != "UNAUTHENTICATED" || strings.Contains(string(refused.Body), alice.id) {
+			t.Errorf("a ticket that was used: %v %s", refused.Header, refused.Body)
+		}
+	})
+}
+
+// RELIABILITY row 45: one ticket, 100 uses at once on two gateways, in URLs and in CONNECT: exactly one session.
+func TestThreat45OneTicketOneSession(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, s *stage) {
+		alice := s.people(t, "alice")[0]
+		ticket := s.ticket(t, alice)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var opened, refused atomic.Int64
+		var using sync.WaitGroup
+		begin := make(chan struct{})
+		for n := range 100 {
+			url, connect := s.wsURL(n%2), "ticket:"+ticket+"\n"
+			if n%4 < 2 {
+				url, connect = url+"?ticket="+ticket, ""
+			}
+			using.Go(func() {
+				<-begin
+				switch open(ctx, url, connect) {
+				case "CONNECTED":
+					opened.Add(1)
+				case "UNAUTHENTICATED":
+					refused.Add(1)
+				}
+			})
+		}
+		close(begin)
+		using.Wait()
+		if opened.Load() != 1 || refused.Load() != 99 {
+			t.Errorf("%d sessions were opened and %d uses refused, want 1 and 99", opened.Load(), refused.Load())
+		}
+	})
+}
+
+// open dials and connects, with more headers, and says what came of it.
+func open(ctx context.Context, url, headers string) string {
+	socket, response, err := websocket.Dial(ctx, url, nil) //nolint:bodyclose // Dial closes it
+	if err != nil {
+		if response != nil && response.StatusCode == http.StatusUnauthorized {
+			return "UNAUTHENTICATED"
+		}
+		return err.Error()
+	}
+	defer func() { _ = socket.CloseNow() }()
+	frame := "CONNECT\naccept-version:1.2\nhost:chat\n" + headers + "\n\x00"
+	if err := socket.Write(ctx, websocket.MessageText, []byte(frame)); err != nil {
+		return err.Error()
+	}
+	got, _, err := stompwire.Next(ctx, socket)
+	switch {
+	case err != nil:
+		return err.Error()
+	case got == nil:
+		return "closed"
+	case got.Command == "ERROR":
+		return got.Header.Get("message")
+	}
+	return got.Command
+}
