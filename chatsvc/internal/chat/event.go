@@ -40,9 +40,13 @@ type Change string
 
 // The changes of membership.
 const (
-	Joined  Change = "joined"
-	Left    Change = "left"
-	Removed Change = "removed"
+	Joined   Change = "joined"
+	Left     Change = "left"
+	Removed  Change = "removed"
+	Muted    Change = "muted"
+	Unmuted  Change = "unmuted"
+	Banned   Change = "banned"
+	Unbanned Change = "unbanned"
 )
 
 // Event is something that happened in a log, or a state event (Seq 0). It is not changed once made.
@@ -55,7 +59,7 @@ type Event struct {
 	UserID          string          // sender, editor, member who changed, reader, typist, or whom a notification is for
 	ClientMessageID string          // chosen by the sender; of a notification, the id its service chose
 	Type            string          // of a message or notification; of a status event, the status
-	Title, Content  string          // Title: notifications only
+	Title, Content  string          // Title: notifications only; Content of a member event: until when, or empty
 	Attachment      json.RawMessage // a compact JSON object, or nil; of a notification, its data
 	Change          Change          // member events only
 	Mark            int64           // of a read or delivered event: where it stands now

@@ -70,5 +70,5 @@ func (i *Inbox) List(ctx context.Context, user string, r Range) ([]Event, int64,
 	if err != nil {
 		return nil, 0, err
 	}
-	return page(ctx, i.logs, LogRef{User: user}, stretch)
+	return page(ctx, i.logs, LogRef{User: user}, stretch, nil)
 }

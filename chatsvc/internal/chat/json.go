@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 )
 
+// timeLayout is how clients see times, which are in UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
 // scratch holds buffers in which events are encoded before they are cut to size.
 var scratch = sync.Pool{New: func() any { return new(make([]byte, 0, 1024)) }}
 
@@ -47,6 +50,9 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	switch e.Kind {
 	case KindMember:
 		dst = appendField(dst, "change", string(e.Change))
+		if e.Content != "" {
+			dst = appendField(dst, "until", e.Content)
+		}
 	case KindUserStatus:
 		dst = appendField(dst, "status", e.Type)
 	case KindRead:
@@ -130,7 +136,7 @@ func appendTime(dst []byte, name string, at time.Time) []byte {
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
 	dst = append(dst, '"', ':', '"')
-	dst = at.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	dst = at.UTC().AppendFormat(dst, timeLayout)
 	return append(dst, '"')
 }
 

@@ -26,11 +26,11 @@ type SettleFunc func(ctx context.Context) (Appended, bool, error)
 // fills it with what it has read under the locks of the heads, calls Judge once, and stores what that returns. It is
 // for one goroutine.
 type Ledger struct {
-	now    time.Time
-	logs   map[LogRef]*ledgerLog
-	roles  map[roomUser]Role
-	stored map[clientKey]int64
-	result Appended
+	now     time.Time
+	logs    map[LogRef]*ledgerLog
+	members map[roomUser]Standing
+	stored  map[clientKey]int64
+	result  Appended
 
 	targets map[logPlace]*target // nil while there are none
 	changes []change             // of the unit that is being judged
@@ -41,6 +41,12 @@ type ledgerLog struct {
 	seq     int64
 	grown   bool
 	members []string // in rooms of at most MaxLive
+}
+
+// Standing is what decides about what a member may do.
+type Standing struct {
+	Role       Role
+	MutedUntil time.Time // as in Member
 }
 
 type roomUser struct {
@@ -57,10 +63,10 @@ type clientKey struct {
 // NewLedger returns an empty ledger. now is the database's time, read after the heads were locked.
 func NewLedger(now time.Time) *Ledger {
 	return &Ledger{
-		now:    now,
-		logs:   make(map[LogRef]*ledgerLog),
-		roles:  make(map[roomUser]Role),
-		stored: make(map[clientKey]int64),
+		now:     now,
+		logs:    make(map[LogRef]*ledgerLog),
+		members: make(map[roomUser]Standing),
+		stored:  make(map[clientKey]int64),
 	}
 }
 
@@ -71,8 +77,8 @@ func (l *Ledger) AddHead(log LogRef, id, seq int64) {
 
 // AddMember enters a member of a room whose head was entered: every sender who is one, and in a room of at most
 // MaxLive members (live) all of them.
-func (l *Ledger) AddMember(room int64, user string, role Role, live bool) {
-	l.roles[roomUser{room, user}] = role
+func (l *Ledger) AddMember(room int64, user string, standing Standing, live bool) {
+	l.members[roomUser{room, user}] = standing
 	if head := l.logs[LogRef{Room: room}]; live && head != nil {
 		head.members = append(head.members, user)
 	}
@@ -138,8 +144,12 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 		}
 	}
 	if d.Inbox == "" {
-		sender := Member{UserID: d.SenderID, Role: l.roles[roomUser{d.Room, d.SenderID}]}
-		if refusal := may(sender, actSend, d.Room); refusal != nil {
+		standing, do := l.members[roomUser{d.Room, d.SenderID}], actSend
+		if d.Kind == KindRecalled {
+			do = actRecall
+		}
+		sender := Member{UserID: d.SenderID, Role: standing.Role, MutedUntil: standing.MutedUntil}
+		if refusal := may(sender, do, d.Room, l.now); refusal != nil {
 			return Stored{}, refusal
 		}
 	}

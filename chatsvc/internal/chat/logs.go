@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // MaxHeads is how many heads can be asked for at once.
@@ -16,6 +17,8 @@ type Snapshot struct {
 	GapFrom, GapTo int64
 	// MemberIDs are the members of a room of at most MaxLive.
 	MemberIDs []string
+	// Hidden is what the log has and the user must not see.
+	Hidden Spans
 }
 
 // Logs is the use cases of gateways, which keep their subscriptions in step with logs. Safe for concurrent use.
@@ -39,11 +42,11 @@ func (l *Logs) Subscribe(ctx context.Context, user string, log LogRef, lastSeq i
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snapshot, err := l.snapshot(ctx, log, lastSeq)
+	snapshot, err := l.snapshot(ctx, log, lastSeq, member.Hidden)
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snapshot.MemberIDs = members
+	snapshot.MemberIDs, snapshot.Hidden = members, member.Hidden
 	if log.Room > 0 && snapshot.Head > member.LastRead {
 		if _, err := l.marks.Read(ctx, user, log.Room, snapshot.Head); err != nil {
 			return Snapshot{}, err
@@ -67,13 +70,13 @@ func (l *Logs) mayFollow(ctx context.Context, user string, log LogRef) (Member, 
 	if err != nil {
 		return Member{}, nil, fmt.Errorf("look up member: %w", err)
 	}
-	if refusal := may(member, actRead, log.Room); refusal != nil {
+	if refusal := may(member, actRead, log.Room, time.Now()); refusal != nil {
 		return Member{}, nil, refusal
 	}
 	return member, members, nil
 }
 
-func (l *Logs) snapshot(ctx context.Context, log LogRef, lastSeq int64) (Snapshot, error) {
+func (l *Logs) snapshot(ctx context.Context, log LogRef, lastSeq int64, hidden Spans) (Snapshot, error) {
 	if lastSeq < 0 {
 		heads, err := l.store.Heads(ctx, []LogRef{log})
 		if err != nil {
@@ -81,13 +84,15 @@ func (l *Logs) snapshot(ctx context.Context, log LogRef, lastSeq int64) (Snapsho
 		}
 		return Snapshot{Head: heads[0].Seq}, nil
 	}
-	events, head, err := page(ctx, l.store, log, Stretch{After: lastSeq, Limit: MaxEvents, Newest: true})
+	events, head, err := page(ctx, l.store, log, Stretch{After: lastSeq, Limit: MaxEvents, Newest: true}, hidden)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	snapshot := Snapshot{Head: head, Events: events}
-	if len(events) > 0 && events[0].Seq > lastSeq+1 {
-		snapshot.GapFrom, snapshot.GapTo = lastSeq+1, events[0].Seq-1
+	if len(events) > 0 {
+		if left := hidden.without(Stretch{After: lastSeq, Before: events[0].Seq}); len(left) > 0 {
+			snapshot.GapFrom, snapshot.GapTo = left[0].After+1, left[len(left)-1].Before-1
+		}
 	}
 	return snapshot, nil
 }
@@ -102,7 +107,7 @@ func (l *Logs) Read(ctx context.Context, log LogRef, after, upTo int64) ([]Event
 	if upTo > 0 {
 		stretch.Before = upTo + 1
 	}
-	return page(ctx, l.store, log, stretch)
+	return page(ctx, l.store, log, stretch, nil)
 }
 
 // Heads returns the newest seq of each log, in the order asked.

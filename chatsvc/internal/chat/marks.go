@@ -62,7 +62,7 @@ func (m *Marks) Delivered(ctx context.Context, user string, room, seq int64) (in
 // moved tells the room of a mark that moved.
 func (m *Marks) moved(kind Kind, room int64, user string, mark Mark) (int64, error) {
 	if !mark.Member {
-		return 0, may(Member{}, actMark, room)
+		return 0, noSuchRoom(room)
 	}
 	if mark.Moved {
 		e := stateEvent(kind, room, user, mark.At)
@@ -74,7 +74,7 @@ func (m *Marks) moved(kind Kind, room int64, user string, mark Mark) (int64, err
 
 // Typing tells the room that a member types.
 func (m *Marks) Typing(ctx context.Context, user string, room int64) error {
-	if err := allow(ctx, m.store, user, room, actMark); err != nil {
+	if err := allow(ctx, m.store, user, room, actType); err != nil {
 		return err
 	}
 	m.pub.Publish([]Event{stateEvent(KindTyping, room, user, time.Now())}, nil)

@@ -35,6 +35,9 @@ const (
 	RoleOwner  Role = 2
 )
 
+// Forever is the end of what has none. Stores write it down: it never changes.
+var Forever = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+
 // Member is a user in a room. The zero value is nobody.
 type Member struct {
 	UserID   string
@@ -43,4 +46,32 @@ type Member struct {
 	LastRead int64 // read mark: the newest seq the member has read
 	// Delivered mark: the newest seq that the member's devices have acknowledged, or that the member has read.
 	LastDelivered int64
+	MutedUntil    time.Time // zero or past: not muted
+	// Hidden is what was written while she was out, between two memberships: not for her.
+	Hidden Spans
 }
+
+// Muted says whether the member may not write at a moment.
+func (m Member) Muted(at time.Time) bool { return m.MutedUntil.After(at) }
+
+// Former is what is kept of a user who is not in a room, for the case that she comes back. The zero value is a user of
+// whom nothing is known.
+type Former struct {
+	LeftAt      int64     // seq of the event that ended her membership; 0: she never was a member
+	Hidden      Spans     // of her memberships until then
+	BannedUntil time.Time // zero or past: not banned
+}
+
+// Banned says whether the user may not become a member at a moment.
+func (f Former) Banned(at time.Time) bool { return f.BannedUntil.After(at) }
+
+// Rejoin returns what is hidden from her when she becomes a member by the event with the seq.
+func (f Former) Rejoin(seq int64) Spans {
+	if f.LeftAt == 0 {
+		return f.Hidden
+	}
+	return f.Hidden.with(Span{First: f.LeftAt + 1, Last: seq - 1})
+}
+
+// Leave returns what is kept of a member whose membership ends by the event with the seq.
+func (m Member) Leave(seq int64) Former { return Former{LeftAt: seq, Hidden: m.Hidden} }

@@ -11,10 +11,12 @@ type MemberAsk struct {
 
 // Membership is what a store has read, under the lock of the room's head, for a decision about members.
 type Membership struct {
+	At        time.Time         // now, by the database's clock
 	Room      Room              // zero when there is none; without MemberIDs
 	By        Member            // nobody when the one who asks is no member
 	Users     map[string]Member // of those asked about, the members
-	Successor string            // of the members except By, the one longest in the room; empty without others
+	Former    map[string]Former // of those asked about, those who were members, or are banned
+	Successor string            // of the members except the first one asked about, the one longest in the room
 }
 
 // MemberDecision says what changes; an error refuses.
@@ -25,7 +27,12 @@ type MemberChange struct {
 	UserID   string
 	Change   Change
 	NewOwner string // becomes owner with this change; empty: nobody does
+	// Until is the end of Muted and Banned; Forever: there is none.
+	Until time.Time
 }
+
+// Ends says whether the change ends a membership of somebody who has one.
+func (c Change) Ends() bool { return c == Left || c == Removed || c == Banned }
 
 // MemberOutcome is what a change of membership came to.
 type MemberOutcome struct {
@@ -36,8 +43,12 @@ type MemberOutcome struct {
 
 // Event makes the event that a change becomes at its place in the room's log.
 func (c *MemberChange) Event(room, seq int64, at time.Time) Event {
-	return Event{
+	e := Event{
 		Log: LogRef{Room: room}, LogID: room, Seq: seq, Kind: KindMember, MessageID: MessageID(room, seq),
 		UserID: c.UserID, Change: c.Change, At: at,
 	}
+	if !c.Until.IsZero() && c.Until.Before(Forever) {
+		e.Content = c.Until.UTC().Format(timeLayout)
+	}
+	return e
 }

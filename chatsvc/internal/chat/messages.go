@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of a page of a log.
@@ -120,14 +121,15 @@ func (m *Messages) History(ctx context.Context, user string, room int64, r Range
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := allow(ctx, m.logs, user, room, actRead); err != nil {
+	member, err := allowed(ctx, m.logs, user, room, actRead)
+	if err != nil {
 		return nil, 0, err
 	}
-	return page(ctx, m.logs, LogRef{Room: room}, stretch)
+	return page(ctx, m.logs, LogRef{Room: room}, stretch, member.Hidden)
 }
 
-// page reads the head first: what it names is then there to be read.
-func page(ctx context.Context, logs LogStore, log LogRef, stretch Stretch) ([]Event, int64, error) {
+// page reads the head first: what it names is then there to be read. What is hidden is left out, as if it were not there.
+func page(ctx context.Context, logs LogStore, log LogRef, stretch Stretch, hidden Spans) ([]Event, int64, error) {
 	heads, err := logs.Heads(ctx, []LogRef{log})
 	if err != nil {
 		return nil, 0, fmt.Errorf("read head: %w", err)
@@ -136,12 +138,25 @@ func page(ctx context.Context, logs LogStore, log LogRef, stretch Stretch) ([]Ev
 	if stretch.Before == 0 || stretch.Before > head+1 {
 		stretch.Before = head + 1
 	}
-	if stretch.After >= head || stretch.Before <= 1 {
-		return nil, head, nil
+	parts := hidden.without(stretch)
+	if stretch.Newest {
+		slices.Reverse(parts)
 	}
-	events, err := logs.Events(ctx, log, stretch)
-	if err != nil {
-		return nil, 0, fmt.Errorf("read log: %w", err)
+	var events []Event
+	for _, part := range parts {
+		part.Limit = stretch.Limit - len(events)
+		if part.Limit <= 0 {
+			break
+		}
+		read, err := logs.Events(ctx, log, part)
+		switch {
+		case err != nil:
+			return nil, 0, fmt.Errorf("read log: %w", err)
+		case stretch.Newest:
+			events = append(read, events...)
+		default:
+			events = append(events, read...)
+		}
 	}
 	return events, head, nil
 }

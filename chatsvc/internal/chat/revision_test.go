@@ -49,8 +49,8 @@ func TestLedgerTakesRevisionsBack(t *testing.T) {
 	now := time.Date(2026, 11, 23, 5, 14, 0, 0, time.UTC)
 	ledger := chat.NewLedger(now)
 	ledger.AddHead(chat.LogRef{Room: room}, room, 1)
-	ledger.AddMember(room, "alice", chat.RoleOwner, true)
-	ledger.AddMember(room, "bob", chat.RoleMember, true)
+	ledger.AddMember(room, "alice", chat.Standing{Role: chat.RoleOwner}, true)
+	ledger.AddMember(room, "bob", chat.Standing{Role: chat.RoleMember}, true)
 	ledger.AddTarget(room, 1, chat.Target{
 		Kind: chat.KindMessage, SenderID: "alice", Type: chat.TypeText, Content: "one", At: now.Add(-time.Minute),
 	})

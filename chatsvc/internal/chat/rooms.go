@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +47,38 @@ func (r *Rooms) Create(ctx context.Context, by string, room NewRoom) (Room, bool
 	if len(room.MemberIDs) == 1 && room.Name == "" {
 		return Room{}, false, refuse(Invalid, "a room needs another member or a name: set memberIds or name")
 	}
-	return r.store.CreateRoom(ctx, room)
+	made, created, err := r.store.CreateRoom(ctx, room)
+	if err == nil && !created && len(made.MemberIDs) < len(room.MemberIDs) {
+		return r.reunite(ctx, by, made, room.MemberIDs)
+	}
+	return made, created, err
+}
+
+// reunite brings those of the two back into their direct room who were banned from it and are not any more. Nobody else
+// could, as nobody is added to a direct room.
+func (r *Rooms) reunite(ctx context.Context, by string, room Room, pair []string) (Room, bool, error) {
+	back := make(map[string]bool, len(pair))
+	_, err := r.change(ctx, MemberAsk{Room: room.ID, By: by, Users: pair}, func(m Membership) ([]MemberChange, error) {
+		var changes []MemberChange
+		for _, user := range pair {
+			switch {
+			case m.Users[user].Role > 0:
+				back[user] = true
+			case !m.Former[user].Banned(m.At):
+				back[user] = true
+				changes = append(changes, MemberChange{UserID: user, Change: Joined})
+			case user == by:
+				return nil, refuse(Forbidden, "you are banned from the room of these two%s", ending(m.Former[user].BannedUntil))
+			}
+		}
+		return changes, nil
+	})
+	if err != nil {
+		return Room{}, false, err
+	}
+	room.MemberIDs = slices.DeleteFunc(slices.Clone(pair), func(user string) bool { return !back[user] })
+	room.MemberCount = len(room.MemberIDs)
+	return room, false, nil
 }
 
 // List returns a page of the user's rooms, the one with the newest event first, and the token of the next page, empty
@@ -104,7 +136,7 @@ func (r *Rooms) AddMembers(ctx context.Context, by string, room int64, users []s
 }
 
 func decideAdd(ask MemberAsk, m Membership) ([]MemberChange, error) {
-	if refusal := may(m.By, actAdd, ask.Room); refusal != nil {
+	if refusal := may(m.By, actAdd, ask.Room, m.At); refusal != nil {
 		return nil, refusal
 	}
 	if m.Room.Direct {
@@ -112,6 +144,10 @@ func decideAdd(ask MemberAsk, m Membership) ([]MemberChange, error) {
 	}
 	var changes []MemberChange
 	for _, user := range ask.Users {
+		if m.Former[user].Banned(m.At) {
+			return nil, refuse(Forbidden, "user %s is banned from room %d%s, and cannot be added", shortened(user), ask.Room,
+				ending(m.Former[user].BannedUntil))
+		}
 		if m.Users[user].Role == 0 {
 			changes = append(changes, MemberChange{UserID: user, Change: Joined})
 		}
@@ -141,7 +177,7 @@ func decideRemove(ask MemberAsk, m Membership) ([]MemberChange, error) {
 	if user == ask.By {
 		change.Change, do = Left, actLeave
 	}
-	if refusal := may(m.By, do, ask.Room); refusal != nil {
+	if refusal := may(m.By, do, ask.Room, m.At); refusal != nil {
 		return nil, refusal
 	}
 	if m.Room.Direct {
@@ -199,7 +235,7 @@ func allowed(ctx context.Context, store memberFinder, user string, room int64, d
 	if err != nil {
 		return Member{}, fmt.Errorf("look up member: %w", err)
 	}
-	if refusal := may(member, do, room); refusal != nil {
+	if refusal := may(member, do, room, time.Now()); refusal != nil {
 		return Member{}, refusal
 	}
 	return member, nil

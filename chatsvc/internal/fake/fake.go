@@ -80,7 +80,7 @@ func (l *Log) store(units [][]chat.Draft) chat.Appended {
 		for i := range unit {
 			room := unit[i].Room
 			ledger.AddHead(unit[i].Log(), room, int64(len(l.events[room])))
-			ledger.AddMember(room, unit[i].SenderID, chat.RoleMember, false)
+			ledger.AddMember(room, unit[i].SenderID, chat.Standing{Role: chat.RoleMember}, false)
 		}
 	}
 	for room, events := range l.events {

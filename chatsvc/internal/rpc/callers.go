@@ -42,6 +42,7 @@ var methods = map[string]Role{
 	chatv1.ChatService_CountPresence_FullMethodName:    RoleService,
 	chatv1.ChatService_SendNotification_FullMethodName: RoleService,
 	chatv1.ChatService_DisconnectUser_FullMethodName:   RoleService,
+	chatv1.ChatService_SetMemberState_FullMethodName:   RoleService,
 
 	chatv1.RelayService_Relay_FullMethodName:           RoleGateway,
 	chatv1.RelayService_Subscribe_FullMethodName:       RoleGateway,

@@ -24,7 +24,7 @@ var (
 var (
 	ofServicesOnly = map[string]bool{
 		"ChatService/SendNotification": true, "ChatService/DisconnectUser": true,
-		"ChatService/CountPresence": true,
+		"ChatService/CountPresence": true, "ChatService/SetMemberState": true,
 	}
 	ofGatewaysOnly = map[string]bool{
 		"RelayService/Relay": true, "RelayService/Subscribe": true, "RelayService/ReadLog": true,

@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -111,7 +112,13 @@ func membersOf(members []chat.Member) []*chatv1.Member {
 		m := &members[i]
 		out[i] = &chatv1.Member{
 			UserId: m.UserID, Role: roleOf(m.Role), JoinedAt: timestamppb.New(m.JoinedAt),
-			LastReadSeq: m.LastRead, LastDeliveredSeq: m.LastDelivered,
+			LastReadSeq: m.LastRead, LastDeliveredSeq: m.LastDelivered, State: chatv1.MemberState_MEMBER_STATE_MEMBER,
+		}
+		if m.Muted(time.Now()) {
+			out[i].State = chatv1.MemberState_MEMBER_STATE_MUTED
+			if m.MutedUntil.Before(chat.Forever) {
+				out[i].MutedUntil = timestamppb.New(m.MutedUntil)
+			}
 		}
 	}
 	return out
@@ -147,6 +154,17 @@ func revocationsOf(revocations []chat.Revocation) []*chatv1.Revocation {
 			Number: r.Number, UserId: r.UserID, Reason: r.Reason,
 			IssuedBefore: timestamppb.New(r.IssuedBefore), Until: timestamppb.New(r.Until),
 		}
+	}
+	return out
+}
+
+func spansOf(spans chat.Spans) []*chatv1.SeqSpan {
+	if len(spans) == 0 {
+		return nil
+	}
+	out := make([]*chatv1.SeqSpan, len(spans))
+	for i, s := range spans {
+		out[i] = &chatv1.SeqSpan{FirstSeq: s.First, LastSeq: s.Last}
 	}
 	return out
 }

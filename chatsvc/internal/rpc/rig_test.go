@@ -32,6 +32,7 @@ type backStore interface {
 	chat.LogStore
 	chat.MarkStore
 	chat.RevocationStore
+	chat.CircleStore
 }
 
 // setup is how a rig differs from the usual one.
@@ -82,8 +83,9 @@ func (r *rig) serve(s setup, store backStore, appender chat.Appender) {
 	r.server = rpc.New(rpc.Deps{
 		Rooms: chat.NewRooms(store, r.posted), Messages: chat.NewMessages(appender, store), Marks: marks,
 		Logs: chat.NewLogs(store, marks), Inbox: chat.NewInbox(appender, store),
-		Revoked: chat.NewRevocations(store, r.posted, time.Hour),
-		Logger:  s.logger, Metrics: r.metrics.Counter,
+		Revoked:  chat.NewRevocations(store, r.posted, time.Hour),
+		Statuses: chat.NewStatuses(store, r.posted, nil),
+		Logger:   s.logger, Metrics: r.metrics.Counter,
 	}, s.options)
 	listener := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)
@@ -169,6 +171,11 @@ func (p *postbox) Publish(events []chat.Event, _ map[int64][]string) {
 	p.mu.Lock()
 	p.events = append(p.events, events...)
 	p.mu.Unlock()
+}
+
+func (p *postbox) Offer(events []chat.Event) bool {
+	p.Publish(events, nil)
+	return true
 }
 
 func (p *postbox) Revoked(number int64) {

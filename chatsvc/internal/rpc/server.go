@@ -40,6 +40,7 @@ const (
 var forServices = map[string]bool{
 	chatv1.ChatService_SendNotification_FullMethodName: false,
 	chatv1.ChatService_DisconnectUser_FullMethodName:   false,
+	chatv1.ChatService_SetMemberState_FullMethodName:   false,
 	chatv1.ChatService_CountPresence_FullMethodName:    false,
 	chatv1.ChatService_GetPresence_FullMethodName:      true,
 	chatv1.ChatService_ListOnlineUsers_FullMethodName:  true,

@@ -83,7 +83,7 @@ func (s *relayService) subscribeOne(ctx context.Context, in *chatv1.SubscribeReq
 func snapshotOf(s *chat.Snapshot) *chatv1.SubscribeResponse {
 	out := &chatv1.SubscribeResponse{
 		HeadSeq: s.Head, Events: newestFitting(wire.Events(s.Events)), GapFromSeq: s.GapFrom, GapToSeq: s.GapTo,
-		MemberIds: s.MemberIDs,
+		MemberIds: s.MemberIDs, Hidden: spansOf(s.Hidden),
 	}
 	if left := len(s.Events) - len(out.GetEvents()); left > 0 {
 		if out.GapFromSeq == 0 {

@@ -81,6 +81,14 @@ func changeOf(change chat.Change) chatv1.MemberChange {
 		return chatv1.MemberChange_MEMBER_CHANGE_LEFT
 	case chat.Removed:
 		return chatv1.MemberChange_MEMBER_CHANGE_REMOVED
+	case chat.Muted:
+		return chatv1.MemberChange_MEMBER_CHANGE_MUTED
+	case chat.Unmuted:
+		return chatv1.MemberChange_MEMBER_CHANGE_UNMUTED
+	case chat.Banned:
+		return chatv1.MemberChange_MEMBER_CHANGE_BANNED
+	case chat.Unbanned:
+		return chatv1.MemberChange_MEMBER_CHANGE_UNBANNED
 	}
 	return chatv1.MemberChange_MEMBER_CHANGE_UNSPECIFIED
 }

@@ -94,7 +94,12 @@ type Snapshot struct {
 	GapFrom, GapTo int64
 	// Members are those of a small room, the subscriber among them; nil in a large one.
 	Members []string
+	// Hidden is what the log has and the subscriber must not see, in order: nothing of it is in Events.
+	Hidden []Span
 }
+
+// Span is a stretch of a log, both ends included.
+type Span struct{ First, Last int64 }
 
 // Joined is where a subscription stands when it becomes live.
 type Joined struct {

@@ -68,8 +68,21 @@ func wait(ctx context.Context, d time.Duration) error {
 
 var errAway = &event.Error{Code: event.Unavailable, Message: "the chat service is away"}
 
-// toldKey is the context key of where to note the head that Subscribe answers with (*int64), -1 with a refusal.
+// toldKey is the context key of where to note what Subscribe answers with (*told).
 type toldKey struct{}
+
+// told is the head that Subscribe answered with, -1 with a refusal, and what it hid.
+type told struct {
+	head   int64
+	hidden []event.Span
+}
+
+// hides says whether a place in the log was not for the subscriber.
+func (a *told) hides(seq int64) bool { return hides(a.hidden, seq) }
+
+func hides(hidden []event.Span, seq int64) bool {
+	return slices.ContainsFunc(hidden, func(s event.Span) bool { return s.First <= seq && seq <= s.Last })
+}
 
 // store doubles the chat service: the truth about logs.
 type store struct {
@@ -80,7 +93,8 @@ type store struct {
 	mu       sync.Mutex
 	down     bool
 	logs     map[event.Log][]event.Event
-	banned   map[event.Log]map[string]bool
+	banned   map[event.Log]map[string]int64 // at which seq
+	hidden   map[event.Log]map[string][]event.Span
 	reads    int     // ReadLog calls
 	asked    []int64 // the lastSeq of each Subscribe
 	heads    []int
@@ -93,7 +107,8 @@ func newStore() *store {
 		chance: newChance(1),
 		limit:  1000,
 		logs:   make(map[event.Log][]event.Event),
-		banned: make(map[event.Log]map[string]bool),
+		banned: make(map[event.Log]map[string]int64),
+		hidden: make(map[event.Log]map[string][]event.Span),
 	}
 }
 
@@ -112,10 +127,12 @@ func (s *store) ban(log event.Log, user string) event.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.banned[log] == nil {
-		s.banned[log] = make(map[string]bool)
+		s.banned[log] = make(map[string]int64)
 	}
-	s.banned[log][user] = true
 	e := newRemoval(log, int64(len(s.logs[log]))+1, user)
+	if s.banned[log][user] == 0 {
+		s.banned[log][user] = e.Seq
+	}
 	s.logs[log] = append(s.logs[log], e)
 	return e
 }
@@ -138,10 +155,19 @@ func (s *store) edit(log event.Log, target int64) event.Event {
 // changedID is the message id of an event that was edited, in place of its own.
 const changedID = "changed"
 
+// allow lets a user in again, who must not see what the log got since the ban.
 func (s *store) allow(log event.Log, user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	since, head := s.banned[log][user], int64(len(s.logs[log]))
 	delete(s.banned[log], user)
+	if since == 0 || since == head {
+		return
+	}
+	if s.hidden[log] == nil {
+		s.hidden[log] = make(map[string][]event.Span)
+	}
+	s.hidden[log][user] = append(slices.Clone(s.hidden[log][user]), event.Span{First: since + 1, Last: head})
 }
 
 func (s *store) head(log event.Log) int64 {
@@ -194,18 +220,19 @@ func (s *store) Subscribe(
 	ctx context.Context, user string, log event.Log, lastSeq int64,
 ) (snapshot event.Snapshot, err error) {
 	err = s.call(ctx, func() error {
-		told, asks := ctx.Value(toldKey{}).(*int64)
+		answer, asks := ctx.Value(toldKey{}).(*told)
 		if asks {
-			*told = -1 // the last answer counts
+			*answer = told{head: -1} // the last answer counts
 		}
-		if s.banned[log][user] {
+		if s.banned[log][user] > 0 {
 			return &event.Error{Code: event.Forbidden, Message: "no such chat room, or you are not a member of it"}
 		}
 		s.asked = append(s.asked, lastSeq)
 		all := s.logs[log]
 		snapshot.Head = int64(len(all))
+		snapshot.Hidden = s.hidden[log][user]
 		if asks {
-			*told = snapshot.Head
+			*answer = told{snapshot.Head, snapshot.Hidden}
 		}
 		if lastSeq < 0 || lastSeq >= snapshot.Head {
 			return nil
@@ -215,6 +242,9 @@ func (s *store) Subscribe(
 			snapshot.GapFrom, snapshot.GapTo = lastSeq+1, lastSeq+int64(over)
 			snapshot.Events = snapshot.Events[over:]
 		}
+		snapshot.Events = slices.DeleteFunc(slices.Clone(snapshot.Events), func(e event.Event) bool {
+			return hides(snapshot.Hidden, e.Seq)
+		})
 		s.replayed += len(snapshot.Events)
 		return nil
 	})

@@ -111,3 +111,41 @@ func TestStateEvents(t *testing.T) {
 		wantSeqs(t, joining, 0)
 	})
 }
+
+// TestThreat16Hidden: who was out for a while and is back gets, by no way of resuming, what was written meanwhile.
+func TestThreat16Hidden(t *testing.T) {
+	t.Parallel()
+	for name, tuning := range map[string]hub.Tuning{
+		"from memory": {}, "from the service": {Recent: 1}, "page by page": {Recent: 2, RecentBytes: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, tuning, func(t *testing.T, r *rig) {
+				r.store.limit = 3
+				log := room(1)
+				carol := r.join(t, "carol", log, -1)
+				bob := r.join(t, "bob", log, -1)
+				tell := func(events ...event.Event) { r.Deliver(log, events) }
+				tell(r.store.add(log, 2)...)
+				tell(r.store.ban(log, "bob"))
+				tell(r.store.add(log, 5)...) // 4 to 8
+				r.store.allow(log, "bob")
+				tell(r.store.add(log, 1)...)
+				again := r.join(t, "bob", log, 2)
+				tell(r.store.add(log, 1)...)
+				pass(time.Second)
+				wantSeqs(t, carol, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+				wantSeqs(t, bob, 1, 2, 3)
+				got := again.seqs()
+				for _, seq := range got {
+					if seq > 3 && seq < 9 {
+						t.Errorf("bob, back, got event %d", seq)
+					}
+				}
+				if len(got) < 2 || got[len(got)-1] != 10 || got[len(got)-2] != 9 {
+					t.Errorf("bob, back, got %v, want it to end with 9, 10", got)
+				}
+			})
+		})
+	}
+}

@@ -22,7 +22,8 @@
 //
 // # Promises
 //
-// To a subscription of a log: exactly the log's events after its start, in order of seq. State events (seq 0) go
+// To a subscription of a log: exactly the log's events after its start, in order of seq, without those that the chat service
+// says are hidden from its user, who was no member while they were written. State events (seq 0) go
 // straight through to those that are live, and are dropped for those that are still joining.
 //
 // To the inbox subscriptions of a user, beside that: live copies of events of rooms which the subscription's session

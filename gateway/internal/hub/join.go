@@ -141,7 +141,7 @@ func (j *joiner) ask(lastSeq int64) error {
 	if err != nil {
 		return err
 	}
-	j.head, j.pos, j.members = snapshot.Head, snapshot.Head, snapshot.Members
+	j.head, j.pos, j.members, j.hidden = snapshot.Head, snapshot.Head, snapshot.Members, snapshot.Hidden
 	if lastSeq < 0 || lastSeq >= snapshot.Head {
 		return nil
 	}
@@ -180,7 +180,8 @@ type joiner struct {
 	head  int64 // access was checked at this seq
 	pos   int64 // the sink has, or does not want, events up to this seq
 
-	members []string // of a small room, when access was checked
+	members []string     // of a small room, when access was checked
+	hidden  []event.Span // of the log up to head, what the user must not see
 }
 
 // replay hands over the snapshot.
@@ -236,6 +237,9 @@ func (j *joiner) tryEnter() (upTo int64, err error) {
 			return 0, err
 		}
 	}
+	if j.skip(); len(j.hidden) > 0 && j.pos < j.hidden[len(j.hidden)-1].Last {
+		return j.head, nil // who is live gets everything: what is hidden has to lie behind her
+	}
 	// Events between the position and the head are on their way, or missing for all: they come like any others.
 	j.goLive()
 	return 0, nil
@@ -258,6 +262,9 @@ func (j *joiner) goLive() {
 
 // read hands over a stretch that neither snapshot nor track had.
 func (j *joiner) read(upTo int64) error {
+	if j.skip(); j.pos >= upTo {
+		return nil
+	}
 	events, _, err := j.hub.logs.ReadLog(j.ctx, j.track.log, j.pos, upTo)
 	if err != nil {
 		return err
@@ -280,6 +287,7 @@ func (j *joiner) read(upTo int64) error {
 // hand gives events in order; what does not follow on is left for a read.
 func (j *joiner) hand(events []event.Event) error {
 	for i := range events {
+		j.skip()
 		if e := &events[i]; e.Seq == j.pos+1 {
 			if err := j.give(e); err != nil {
 				return err
@@ -289,8 +297,20 @@ func (j *joiner) hand(events []event.Event) error {
 	return nil
 }
 
-// give delivers the next event. One that takes the user's access away ends the join, unless access was checked later.
+// skip goes past what is hidden and comes next.
+func (j *joiner) skip() {
+	for _, span := range j.hidden {
+		if span.First <= j.pos+1 && j.pos < span.Last {
+			j.pos = span.Last
+		}
+	}
+}
+
+// give delivers the next event, unless it was passed over. One that takes the user's access away ends the join, unless access was checked later.
 func (j *joiner) give(e *event.Event) error {
+	if j.skip(); e.Seq <= j.pos {
+		return nil
+	}
 	j.sub.sink.Deliver(e)
 	j.pos = e.Seq
 	if e.Ends && e.User == j.sub.user && e.Seq > j.head {

@@ -55,7 +55,7 @@ type follower struct {
 	log     event.Log
 	user    string
 	lastSeq int64
-	told    int64          // the head in the chat service's answer; -1 without one
+	told    told           // the chat service's answer; head -1 without one
 	stale   map[int64]bool // edited, as this node knew when it joined
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -137,7 +137,7 @@ func (m *model) subscribe(ctx context.Context, user string, log event.Log, lastS
 	ctx, cancel := context.WithCancel(ctx)
 	f := &follower{
 		sink: newSink(fmt.Sprint("s", len(m.all))), log: log, user: user, lastSeq: lastSeq,
-		told: -1, stale: m.edits(log), cancel: cancel, done: make(chan struct{}),
+		told: told{head: -1}, stale: m.edits(log), cancel: cancel, done: make(chan struct{}),
 	}
 	ctx = context.WithValue(ctx, toldKey{}, &f.told)
 	m.all = append(m.all, f)
@@ -203,20 +203,20 @@ func (m *model) check(f *follower) error {
 		}
 	}
 	for i, e := range f.got {
-		if e.Ends && e.User == f.user && e.Seq > f.told && (i < len(f.got)-1 || (ended == nil && f.err == nil)) {
+		if e.Ends && e.User == f.user && e.Seq > f.told.head && (i < len(f.got)-1 || (ended == nil && f.err == nil)) {
 			return fmt.Errorf("lost access with event %d and stayed", e.Seq)
 		}
 	}
 	switch {
 	case f.err != nil:
 		return f.checkRefusal(ended)
-	case f.lastSeq < 0 && start != f.told:
-		return fmt.Errorf("began after %d, allowed at head %d", start, f.told)
+	case f.lastSeq < 0 && start != f.told.head:
+		return fmt.Errorf("began after %d, allowed at head %d", start, f.told.head)
 	case f.left:
 		return nil
 	case ended != nil:
 		last := f.got[len(f.got)-1]
-		if !last.Ends || last.User != f.user || last.Seq <= f.told || ended.Code != event.Forbidden {
+		if !last.Ends || last.User != f.user || last.Seq <= f.told.head || ended.Code != event.Forbidden {
 			return fmt.Errorf("ended with %v after event %d, which does not concern %s", ended, last.Seq, f.user)
 		}
 		return nil
@@ -232,8 +232,8 @@ func (f *follower) checkRefusal(ended *event.Error) error {
 	switch {
 	case ended != nil:
 		return errors.New("refused and ended")
-	case errors.As(f.err, &refused) && refused.Code == event.Forbidden && f.told >= 0:
-		if n := len(f.got); n == 0 || !f.got[n-1].Ends || f.got[n-1].Seq <= f.told {
+	case errors.As(f.err, &refused) && refused.Code == event.Forbidden && f.told.head >= 0:
+		if n := len(f.got); n == 0 || !f.got[n-1].Ends || f.got[n-1].Seq <= f.told.head {
 			return errors.New("allowed, then refused without having lost access")
 		}
 		return nil
@@ -262,15 +262,26 @@ func (f *follower) walk() (pos, start int64, err error) {
 			pos = e.Seq - 1
 			start = pos
 		}
-		if e.Seq != pos+1 {
+		if pos = f.past(pos); e.Seq != pos+1 {
 			return 0, 0, fmt.Errorf("event %d after %d", e.Seq, pos)
 		}
 		pos = e.Seq
 	}
+	if pos >= 0 {
+		pos = f.past(pos)
+	}
 	if pos < 0 { // from now on, and nothing came
-		pos, start = f.told, f.told
+		pos, start = f.told.head, f.told.head
 	}
 	return pos, start, nil
+}
+
+// past goes on from a place to the last one before the next that is for the follower.
+func (f *follower) past(pos int64) int64 {
+	for f.told.hides(pos + 1) {
+		pos++
+	}
+	return pos
 }
 
 func runModel(t *testing.T, seed uint64, steps []step) (failure error) {

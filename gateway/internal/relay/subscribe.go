@@ -43,6 +43,7 @@ func (r *Relay) Subscribe(ctx context.Context, user string, log event.Log, lastS
 		GapFrom: response.GetGapFromSeq(),
 		GapTo:   response.GetGapToSeq(),
 		Members: response.GetMemberIds(),
+		Hidden:  wire.Spans(response.GetHidden()),
 	}, nil
 }
 

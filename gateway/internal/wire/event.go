@@ -25,8 +25,29 @@ var kinds = func() map[chatv1.EventKind]event.Kind {
 func Event(destination string, e *chatv1.Event) event.Event {
 	made := event.New(destination, kindOf(e), e.GetSeq(), e.GetMessageId(), e.GetJson())
 	made.User = e.GetUserId()
-	made.Ends = e.GetMemberChange() == chatv1.MemberChange_MEMBER_CHANGE_LEFT ||
-		e.GetMemberChange() == chatv1.MemberChange_MEMBER_CHANGE_REMOVED
+	made.Ends = ends(e.GetMemberChange())
+	return made
+}
+
+// ends says whether a change ends the membership of its user.
+func ends(change chatv1.MemberChange) bool {
+	switch change {
+	case chatv1.MemberChange_MEMBER_CHANGE_LEFT, chatv1.MemberChange_MEMBER_CHANGE_REMOVED,
+		chatv1.MemberChange_MEMBER_CHANGE_BANNED:
+		return true
+	}
+	return false
+}
+
+// Spans translates stretches of a log in their order.
+func Spans(list []*chatv1.SeqSpan) []event.Span {
+	if len(list) == 0 {
+		return nil
+	}
+	made := make([]event.Span, len(list))
+	for i, s := range list {
+		made[i] = event.Span{First: s.GetFirstSeq(), Last: s.GetLastSeq()}
+	}
 	return made
 }
 

@@ -64,6 +64,24 @@ func TestEvent(t *testing.T) {
 			"",
 		},
 		{
+			"banned",
+			&chatv1.Event{
+				Seq: 11, Kind: chatv1.EventKind_EVENT_KIND_MEMBER, UserId: "carol",
+				MemberChange: chatv1.MemberChange_MEMBER_CHANGE_BANNED,
+			},
+			event.Event{Seq: 11, Kind: event.Member, User: "carol", Ends: true},
+			"",
+		},
+		{
+			"muted",
+			&chatv1.Event{
+				Seq: 12, Kind: chatv1.EventKind_EVENT_KIND_MEMBER, UserId: "carol",
+				MemberChange: chatv1.MemberChange_MEMBER_CHANGE_MUTED,
+			},
+			event.Event{Seq: 12, Kind: event.Member, User: "carol"},
+			"",
+		},
+		{
 			"state",
 			&chatv1.Event{Kind: chatv1.EventKind_EVENT_KIND_READ, MessageId: "r1", UserId: "bob"},
 			event.Event{Kind: "READ", MessageID: "r1", User: "bob"},

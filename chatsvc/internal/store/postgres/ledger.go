@@ -14,10 +14,10 @@ const lockHeads = `SELECT log_id, head_seq FROM logs WHERE log_id = ANY($1) ORDE
 
 // readMembers returns everybody in rooms that are copied to their members, and of larger rooms the senders.
 const readMembers = `
-	SELECT m.room_id, m.user_id, m.role, true FROM logs l JOIN members m ON m.room_id = l.log_id
+	SELECT m.room_id, m.user_id, m.role, m.muted_until, true FROM logs l JOIN members m ON m.room_id = l.log_id
 	WHERE l.log_id = ANY($1) AND l.member_count <= $4
 	UNION ALL
-	SELECT m.room_id, m.user_id, m.role, false
+	SELECT m.room_id, m.user_id, m.role, m.muted_until, false
 	FROM unnest($2::bigint[], $3::text[]) q (room_id, user_id)
 	JOIN logs l ON l.log_id = q.room_id AND l.member_count > $4
 	JOIN members m ON m.room_id = q.room_id AND m.user_id = q.user_id`
@@ -70,7 +70,7 @@ func (f *findings) ledger(t *touched) *chat.Ledger {
 		ledger.AddHead(t.refs[h.logID], h.logID, h.seq)
 	}
 	for _, m := range f.members {
-		ledger.AddMember(m.room, m.user, m.role, m.live)
+		ledger.AddMember(m.room, m.user, m.standing, m.live)
 	}
 	for _, r := range f.repeats {
 		ledger.AddStored(r.logID, r.sender, r.clientID, r.seq)
@@ -94,10 +94,10 @@ type findings struct {
 type head struct{ logID, seq int64 }
 
 type member struct {
-	room int64
-	user string
-	role chat.Role
-	live bool
+	room     int64
+	user     string
+	standing chat.Standing
+	live     bool
 }
 
 type repeat struct {
@@ -118,7 +118,7 @@ func (f *findings) readHeads(rows pgx.Rows) error {
 
 func (f *findings) readMembers(rows pgx.Rows) error {
 	var m member
-	into := []any{&m.room, &m.user, &m.role, &m.live}
+	into := []any{&m.room, &m.user, &m.standing.Role, scanTime{&m.standing.MutedUntil}, &m.live}
 	_, err := pgx.ForEachRow(rows, into, func() error { f.members = append(f.members, m); return nil })
 	return err
 }

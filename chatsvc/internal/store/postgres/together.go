@@ -117,7 +117,7 @@ func (s *Store) readMembers(ctx context.Context, asked []membership) ([]chat.Mem
 	members := make([]chat.Member, len(asked))
 	var place int64
 	var m chat.Member
-	_, err = pgx.ForEachRow(rows, []any{&place, &m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered}, func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&place}, intoMember(&m)...), func() error {
 		members[place-1] = m
 		return nil
 	})
@@ -145,7 +145,7 @@ func (s *Store) readEntrances(ctx context.Context, asked []membership) ([]entran
 	var place int64
 	var m chat.Member
 	var members []string
-	into := []any{&place, &m.UserID, &m.Role, &m.JoinedAt, &m.LastRead, &m.LastDelivered, &members}
+	into := append(append([]any{&place}, intoMember(&m)...), &members)
 	_, err = pgx.ForEachRow(rows, into, func() error {
 		found[place-1] = entrance{m, members}
 		members = nil // the next row's are others

@@ -113,7 +113,7 @@ func TestTogetherSeesWhatWasStored(t *testing.T) {
 				if err != nil || member.Role != chat.RoleOwner {
 					t.Errorf("the owner of a new room is %+v, %v", member, err)
 				}
-				if nobody, err := store.Member(t.Context(), room, "mallory"); err != nil || nobody != (chat.Member{}) {
+				if nobody, err := store.Member(t.Context(), room, "mallory"); err != nil || nobody.UserID != "" {
 					t.Errorf("mallory is %+v, %v", nobody, err)
 				}
 				if _, err := store.Append(t.Context(), [][]chat.Draft{{benchDraft([]int64{room}, 0)}}); err != nil {

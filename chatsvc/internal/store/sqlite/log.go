@@ -129,7 +129,7 @@ func (r *ledgerReader) enterMembers(ctx context.Context, room int64) error {
 	rows, err := r.tx.QueryContext(ctx, `SELECT `+memberColumns+` FROM members WHERE room_id = ?`, room)
 	members, err := collect(rows, err, scanMember)
 	for _, m := range members {
-		r.ledger.AddMember(room, m.UserID, m.Role, true)
+		r.ledger.AddMember(room, m.UserID, chat.Standing{Role: m.Role, MutedUntil: m.MutedUntil}, true)
 	}
 	return err
 }
@@ -142,7 +142,8 @@ func (r *ledgerReader) enterSender(ctx context.Context, d *chat.Draft) error {
 		return nil
 	}
 	if err == nil {
-		r.ledger.AddMember(d.Room, d.SenderID, member.Role, false)
+		standing := chat.Standing{Role: member.Role, MutedUntil: member.MutedUntil}
+		r.ledger.AddMember(d.Room, d.SenderID, standing, false)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 func testEntrance(t *testing.T, h *house) {
 	room := h.room("alice", "bob", "carol")
 	member, members, err := h.store.Entrance(t.Context(), room, "bob")
-	if want, _ := h.store.Member(t.Context(), room, "bob"); err != nil || member != want || member.Role == 0 {
+	if want, _ := h.store.Member(t.Context(), room, "bob"); err != nil || !reflect.DeepEqual(member, want) || member.Role == 0 {
 		t.Errorf("bob enters as %+v, error %v; want %+v", member, err, want)
 	}
 	if slices.Sort(members); !slices.Equal(members, []string{"alice", "bob", "carol"}) {
@@ -23,7 +24,7 @@ func testEntrance(t *testing.T, h *house) {
 		user string
 	}{{room, "mallory"}, {room + 1000, "bob"}} {
 		member, members, err := h.store.Entrance(t.Context(), ask.room, ask.user)
-		if err != nil || member != (chat.Member{}) || members != nil {
+		if err != nil || !reflect.DeepEqual(member, chat.Member{}) || members != nil {
 			t.Errorf("%+v: %+v meets %v, error %v; want nobody", ask, member, members, err)
 		}
 	}

@@ -72,6 +72,62 @@ func (MemberRole) EnumDescriptor() ([]byte, []int) {
 	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{0}
 }
 
+// MemberState is what a room's moderation has done about a user.
+type MemberState int32
+
+const (
+	MemberState_MEMBER_STATE_UNSPECIFIED MemberState = 0
+	// Nothing.
+	MemberState_MEMBER_STATE_MEMBER MemberState = 1
+	// Reads, marks, recalls own messages and may leave; does not send, edit, type, add or remove anybody.
+	MemberState_MEMBER_STATE_MUTED MemberState = 2
+	// Is no member, and cannot become one.
+	MemberState_MEMBER_STATE_BANNED MemberState = 3
+)
+
+// Enum value maps for MemberState.
+var (
+	MemberState_name = map[int32]string{
+		0: "MEMBER_STATE_UNSPECIFIED",
+		1: "MEMBER_STATE_MEMBER",
+		2: "MEMBER_STATE_MUTED",
+		3: "MEMBER_STATE_BANNED",
+	}
+	MemberState_value = map[string]int32{
+		"MEMBER_STATE_UNSPECIFIED": 0,
+		"MEMBER_STATE_MEMBER":      1,
+		"MEMBER_STATE_MUTED":       2,
+		"MEMBER_STATE_BANNED":      3,
+	}
+)
+
+func (x MemberState) Enum() *MemberState {
+	p := new(MemberState)
+	*p = x
+	return p
+}
+
+func (x MemberState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MemberState) Descriptor() protoreflect.EnumDescriptor {
+	return file_fliliy_chat_v1_chat_proto_enumTypes[1].Descriptor()
+}
+
+func (MemberState) Type() protoreflect.EnumType {
+	return &file_fliliy_chat_v1_chat_proto_enumTypes[1]
+}
+
+func (x MemberState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MemberState.Descriptor instead.
+func (MemberState) EnumDescriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{1}
+}
+
 // Room is a room as one of its members sees it.
 type Room struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -550,8 +606,12 @@ type Member struct {
 	LastReadSeq int64                  `protobuf:"varint,4,opt,name=last_read_seq,json=lastReadSeq,proto3" json:"last_read_seq,omitempty"`
 	// The newest seq that the member's devices have acknowledged or that the member has read.
 	LastDeliveredSeq int64 `protobuf:"varint,5,opt,name=last_delivered_seq,json=lastDeliveredSeq,proto3" json:"last_delivered_seq,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// MEMBER or MUTED: who is banned is no member.
+	State MemberState `protobuf:"varint,6,opt,name=state,proto3,enum=fliliy.chat.v1.MemberState" json:"state,omitempty"`
+	// Of a muted member, until when; absent: until somebody takes it back.
+	MutedUntil    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=muted_until,json=mutedUntil,proto3" json:"muted_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
@@ -617,6 +677,20 @@ func (x *Member) GetLastDeliveredSeq() int64 {
 		return x.LastDeliveredSeq
 	}
 	return 0
+}
+
+func (x *Member) GetState() MemberState {
+	if x != nil {
+		return x.State
+	}
+	return MemberState_MEMBER_STATE_UNSPECIFIED
+}
+
+func (x *Member) GetMutedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MutedUntil
+	}
+	return nil
 }
 
 type ListMembersRequest struct {
@@ -2316,6 +2390,121 @@ func (x *RoomPresenceCount) GetOpenCount() int64 {
 	return 0
 }
 
+type SetMemberStateRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ChatRoomId int64                  `protobuf:"varint,1,opt,name=chat_room_id,json=chatRoomId,proto3" json:"chat_room_id,omitempty"`
+	UserId     string                 `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// MUTED, BANNED, or MEMBER, which takes back what was done.
+	State MemberState `protobuf:"varint,3,opt,name=state,proto3,enum=fliliy.chat.v1.MemberState" json:"state,omitempty"`
+	// Of MUTED and BANNED, when it ends by itself, by the database's clock; absent: never.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMemberStateRequest) Reset() {
+	*x = SetMemberStateRequest{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMemberStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMemberStateRequest) ProtoMessage() {}
+
+func (x *SetMemberStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMemberStateRequest.ProtoReflect.Descriptor instead.
+func (*SetMemberStateRequest) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SetMemberStateRequest) GetChatRoomId() int64 {
+	if x != nil {
+		return x.ChatRoomId
+	}
+	return 0
+}
+
+func (x *SetMemberStateRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SetMemberStateRequest) GetState() MemberState {
+	if x != nil {
+		return x.State
+	}
+	return MemberState_MEMBER_STATE_UNSPECIFIED
+}
+
+func (x *SetMemberStateRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+type SetMemberStateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True when something changed, and there is an event of it.
+	Changed       bool `protobuf:"varint,1,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMemberStateResponse) Reset() {
+	*x = SetMemberStateResponse{}
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMemberStateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMemberStateResponse) ProtoMessage() {}
+
+func (x *SetMemberStateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_chat_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMemberStateResponse.ProtoReflect.Descriptor instead.
+func (*SetMemberStateResponse) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_chat_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SetMemberStateResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
 var File_fliliy_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
@@ -2362,13 +2551,16 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12<\n" +
 	"\flast_seen_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastSeenAt\"\xdc\x01\n" +
+	"lastSeenAt\"\xcc\x02\n" +
 	"\x06Member\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12.\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x1a.fliliy.chat.v1.MemberRoleR\x04role\x127\n" +
 	"\tjoined_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x12\"\n" +
 	"\rlast_read_seq\x18\x04 \x01(\x03R\vlastReadSeq\x12,\n" +
-	"\x12last_delivered_seq\x18\x05 \x01(\x03R\x10lastDeliveredSeq\"6\n" +
+	"\x12last_delivered_seq\x18\x05 \x01(\x03R\x10lastDeliveredSeq\x121\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x1b.fliliy.chat.v1.MemberStateR\x05state\x12;\n" +
+	"\vmuted_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"mutedUntil\"6\n" +
 	"\x12ListMembersRequest\x12 \n" +
 	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
 	"chatRoomId\"G\n" +
@@ -2491,12 +2683,25 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
 	"chatRoomId\x12\x1d\n" +
 	"\n" +
-	"open_count\x18\x02 \x01(\x03R\topenCount*X\n" +
+	"open_count\x18\x02 \x01(\x03R\topenCount\"\xb7\x01\n" +
+	"\x15SetMemberStateRequest\x12 \n" +
+	"\fchat_room_id\x18\x01 \x01(\x03R\n" +
+	"chatRoomId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x121\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1b.fliliy.chat.v1.MemberStateR\x05state\x120\n" +
+	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"2\n" +
+	"\x16SetMemberStateResponse\x12\x18\n" +
+	"\achanged\x18\x01 \x01(\bR\achanged*X\n" +
 	"\n" +
 	"MemberRole\x12\x1b\n" +
 	"\x17MEMBER_ROLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12MEMBER_ROLE_MEMBER\x10\x01\x12\x15\n" +
-	"\x11MEMBER_ROLE_OWNER\x10\x022\x80\f\n" +
+	"\x11MEMBER_ROLE_OWNER\x10\x02*u\n" +
+	"\vMemberState\x12\x1c\n" +
+	"\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13MEMBER_STATE_MEMBER\x10\x01\x12\x16\n" +
+	"\x12MEMBER_STATE_MUTED\x10\x02\x12\x17\n" +
+	"\x13MEMBER_STATE_BANNED\x10\x032\xe1\f\n" +
 	"\vChatService\x12S\n" +
 	"\n" +
 	"CreateRoom\x12!.fliliy.chat.v1.CreateRoomRequest\x1a\".fliliy.chat.v1.CreateRoomResponse\x12P\n" +
@@ -2516,7 +2721,8 @@ const file_fliliy_chat_v1_chat_proto_rawDesc = "" +
 	"\x0fListOnlineUsers\x12&.fliliy.chat.v1.ListOnlineUsersRequest\x1a'.fliliy.chat.v1.ListOnlineUsersResponse\x12\\\n" +
 	"\rCountPresence\x12$.fliliy.chat.v1.CountPresenceRequest\x1a%.fliliy.chat.v1.CountPresenceResponse\x12e\n" +
 	"\x10SendNotification\x12'.fliliy.chat.v1.SendNotificationRequest\x1a(.fliliy.chat.v1.SendNotificationResponse\x12_\n" +
-	"\x0eDisconnectUser\x12%.fliliy.chat.v1.DisconnectUserRequest\x1a&.fliliy.chat.v1.DisconnectUserResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
+	"\x0eDisconnectUser\x12%.fliliy.chat.v1.DisconnectUserRequest\x1a&.fliliy.chat.v1.DisconnectUserResponse\x12_\n" +
+	"\x0eSetMemberState\x12%.fliliy.chat.v1.SetMemberStateRequest\x1a&.fliliy.chat.v1.SetMemberStateResponseB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
 
 var (
 	file_fliliy_chat_v1_chat_proto_rawDescOnce sync.Once
@@ -2530,113 +2736,122 @@ func file_fliliy_chat_v1_chat_proto_rawDescGZIP() []byte {
 	return file_fliliy_chat_v1_chat_proto_rawDescData
 }
 
-var file_fliliy_chat_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_fliliy_chat_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_fliliy_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_fliliy_chat_v1_chat_proto_goTypes = []any{
 	(MemberRole)(0),                  // 0: fliliy.chat.v1.MemberRole
-	(*Room)(nil),                     // 1: fliliy.chat.v1.Room
-	(*CreateRoomRequest)(nil),        // 2: fliliy.chat.v1.CreateRoomRequest
-	(*CreateRoomResponse)(nil),       // 3: fliliy.chat.v1.CreateRoomResponse
-	(*ListRoomsRequest)(nil),         // 4: fliliy.chat.v1.ListRoomsRequest
-	(*ListRoomsResponse)(nil),        // 5: fliliy.chat.v1.ListRoomsResponse
-	(*RoomSummary)(nil),              // 6: fliliy.chat.v1.RoomSummary
-	(*Presence)(nil),                 // 7: fliliy.chat.v1.Presence
-	(*Member)(nil),                   // 8: fliliy.chat.v1.Member
-	(*ListMembersRequest)(nil),       // 9: fliliy.chat.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),      // 10: fliliy.chat.v1.ListMembersResponse
-	(*AddMembersRequest)(nil),        // 11: fliliy.chat.v1.AddMembersRequest
-	(*AddMembersResponse)(nil),       // 12: fliliy.chat.v1.AddMembersResponse
-	(*RemoveMemberRequest)(nil),      // 13: fliliy.chat.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),     // 14: fliliy.chat.v1.RemoveMemberResponse
-	(*SendMessageRequest)(nil),       // 15: fliliy.chat.v1.SendMessageRequest
-	(*SendMessageResponse)(nil),      // 16: fliliy.chat.v1.SendMessageResponse
-	(*EditMessageRequest)(nil),       // 17: fliliy.chat.v1.EditMessageRequest
-	(*EditMessageResponse)(nil),      // 18: fliliy.chat.v1.EditMessageResponse
-	(*RecallMessageRequest)(nil),     // 19: fliliy.chat.v1.RecallMessageRequest
-	(*RecallMessageResponse)(nil),    // 20: fliliy.chat.v1.RecallMessageResponse
-	(*ListMessagesRequest)(nil),      // 21: fliliy.chat.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),     // 22: fliliy.chat.v1.ListMessagesResponse
-	(*MarkReadRequest)(nil),          // 23: fliliy.chat.v1.MarkReadRequest
-	(*MarkReadResponse)(nil),         // 24: fliliy.chat.v1.MarkReadResponse
-	(*CheckAccessRequest)(nil),       // 25: fliliy.chat.v1.CheckAccessRequest
-	(*CheckAccessResponse)(nil),      // 26: fliliy.chat.v1.CheckAccessResponse
-	(*ListInboxRequest)(nil),         // 27: fliliy.chat.v1.ListInboxRequest
-	(*ListInboxResponse)(nil),        // 28: fliliy.chat.v1.ListInboxResponse
-	(*SendNotificationRequest)(nil),  // 29: fliliy.chat.v1.SendNotificationRequest
-	(*SendNotificationResponse)(nil), // 30: fliliy.chat.v1.SendNotificationResponse
-	(*DisconnectUserRequest)(nil),    // 31: fliliy.chat.v1.DisconnectUserRequest
-	(*DisconnectUserResponse)(nil),   // 32: fliliy.chat.v1.DisconnectUserResponse
-	(*GetPresenceRequest)(nil),       // 33: fliliy.chat.v1.GetPresenceRequest
-	(*GetPresenceResponse)(nil),      // 34: fliliy.chat.v1.GetPresenceResponse
-	(*ListOnlineUsersRequest)(nil),   // 35: fliliy.chat.v1.ListOnlineUsersRequest
-	(*ListOnlineUsersResponse)(nil),  // 36: fliliy.chat.v1.ListOnlineUsersResponse
-	(*CountPresenceRequest)(nil),     // 37: fliliy.chat.v1.CountPresenceRequest
-	(*CountPresenceResponse)(nil),    // 38: fliliy.chat.v1.CountPresenceResponse
-	(*RoomPresenceCount)(nil),        // 39: fliliy.chat.v1.RoomPresenceCount
-	(*timestamppb.Timestamp)(nil),    // 40: google.protobuf.Timestamp
-	(*Event)(nil),                    // 41: fliliy.chat.v1.Event
-	(*structpb.Struct)(nil),          // 42: google.protobuf.Struct
+	(MemberState)(0),                 // 1: fliliy.chat.v1.MemberState
+	(*Room)(nil),                     // 2: fliliy.chat.v1.Room
+	(*CreateRoomRequest)(nil),        // 3: fliliy.chat.v1.CreateRoomRequest
+	(*CreateRoomResponse)(nil),       // 4: fliliy.chat.v1.CreateRoomResponse
+	(*ListRoomsRequest)(nil),         // 5: fliliy.chat.v1.ListRoomsRequest
+	(*ListRoomsResponse)(nil),        // 6: fliliy.chat.v1.ListRoomsResponse
+	(*RoomSummary)(nil),              // 7: fliliy.chat.v1.RoomSummary
+	(*Presence)(nil),                 // 8: fliliy.chat.v1.Presence
+	(*Member)(nil),                   // 9: fliliy.chat.v1.Member
+	(*ListMembersRequest)(nil),       // 10: fliliy.chat.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 11: fliliy.chat.v1.ListMembersResponse
+	(*AddMembersRequest)(nil),        // 12: fliliy.chat.v1.AddMembersRequest
+	(*AddMembersResponse)(nil),       // 13: fliliy.chat.v1.AddMembersResponse
+	(*RemoveMemberRequest)(nil),      // 14: fliliy.chat.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),     // 15: fliliy.chat.v1.RemoveMemberResponse
+	(*SendMessageRequest)(nil),       // 16: fliliy.chat.v1.SendMessageRequest
+	(*SendMessageResponse)(nil),      // 17: fliliy.chat.v1.SendMessageResponse
+	(*EditMessageRequest)(nil),       // 18: fliliy.chat.v1.EditMessageRequest
+	(*EditMessageResponse)(nil),      // 19: fliliy.chat.v1.EditMessageResponse
+	(*RecallMessageRequest)(nil),     // 20: fliliy.chat.v1.RecallMessageRequest
+	(*RecallMessageResponse)(nil),    // 21: fliliy.chat.v1.RecallMessageResponse
+	(*ListMessagesRequest)(nil),      // 22: fliliy.chat.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),     // 23: fliliy.chat.v1.ListMessagesResponse
+	(*MarkReadRequest)(nil),          // 24: fliliy.chat.v1.MarkReadRequest
+	(*MarkReadResponse)(nil),         // 25: fliliy.chat.v1.MarkReadResponse
+	(*CheckAccessRequest)(nil),       // 26: fliliy.chat.v1.CheckAccessRequest
+	(*CheckAccessResponse)(nil),      // 27: fliliy.chat.v1.CheckAccessResponse
+	(*ListInboxRequest)(nil),         // 28: fliliy.chat.v1.ListInboxRequest
+	(*ListInboxResponse)(nil),        // 29: fliliy.chat.v1.ListInboxResponse
+	(*SendNotificationRequest)(nil),  // 30: fliliy.chat.v1.SendNotificationRequest
+	(*SendNotificationResponse)(nil), // 31: fliliy.chat.v1.SendNotificationResponse
+	(*DisconnectUserRequest)(nil),    // 32: fliliy.chat.v1.DisconnectUserRequest
+	(*DisconnectUserResponse)(nil),   // 33: fliliy.chat.v1.DisconnectUserResponse
+	(*GetPresenceRequest)(nil),       // 34: fliliy.chat.v1.GetPresenceRequest
+	(*GetPresenceResponse)(nil),      // 35: fliliy.chat.v1.GetPresenceResponse
+	(*ListOnlineUsersRequest)(nil),   // 36: fliliy.chat.v1.ListOnlineUsersRequest
+	(*ListOnlineUsersResponse)(nil),  // 37: fliliy.chat.v1.ListOnlineUsersResponse
+	(*CountPresenceRequest)(nil),     // 38: fliliy.chat.v1.CountPresenceRequest
+	(*CountPresenceResponse)(nil),    // 39: fliliy.chat.v1.CountPresenceResponse
+	(*RoomPresenceCount)(nil),        // 40: fliliy.chat.v1.RoomPresenceCount
+	(*SetMemberStateRequest)(nil),    // 41: fliliy.chat.v1.SetMemberStateRequest
+	(*SetMemberStateResponse)(nil),   // 42: fliliy.chat.v1.SetMemberStateResponse
+	(*timestamppb.Timestamp)(nil),    // 43: google.protobuf.Timestamp
+	(*Event)(nil),                    // 44: fliliy.chat.v1.Event
+	(*structpb.Struct)(nil),          // 45: google.protobuf.Struct
 }
 var file_fliliy_chat_v1_chat_proto_depIdxs = []int32{
-	40, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
-	1,  // 1: fliliy.chat.v1.CreateRoomResponse.room:type_name -> fliliy.chat.v1.Room
-	6,  // 2: fliliy.chat.v1.ListRoomsResponse.rooms:type_name -> fliliy.chat.v1.RoomSummary
-	1,  // 3: fliliy.chat.v1.RoomSummary.room:type_name -> fliliy.chat.v1.Room
-	41, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
-	7,  // 5: fliliy.chat.v1.RoomSummary.presence:type_name -> fliliy.chat.v1.Presence
-	40, // 6: fliliy.chat.v1.Presence.last_seen_at:type_name -> google.protobuf.Timestamp
+	43, // 0: fliliy.chat.v1.Room.created_at:type_name -> google.protobuf.Timestamp
+	2,  // 1: fliliy.chat.v1.CreateRoomResponse.room:type_name -> fliliy.chat.v1.Room
+	7,  // 2: fliliy.chat.v1.ListRoomsResponse.rooms:type_name -> fliliy.chat.v1.RoomSummary
+	2,  // 3: fliliy.chat.v1.RoomSummary.room:type_name -> fliliy.chat.v1.Room
+	44, // 4: fliliy.chat.v1.RoomSummary.last_event:type_name -> fliliy.chat.v1.Event
+	8,  // 5: fliliy.chat.v1.RoomSummary.presence:type_name -> fliliy.chat.v1.Presence
+	43, // 6: fliliy.chat.v1.Presence.last_seen_at:type_name -> google.protobuf.Timestamp
 	0,  // 7: fliliy.chat.v1.Member.role:type_name -> fliliy.chat.v1.MemberRole
-	40, // 8: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
-	8,  // 9: fliliy.chat.v1.ListMembersResponse.members:type_name -> fliliy.chat.v1.Member
-	8,  // 10: fliliy.chat.v1.AddMembersResponse.members:type_name -> fliliy.chat.v1.Member
-	42, // 11: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
-	41, // 12: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
-	41, // 13: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
-	42, // 14: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
-	40, // 15: fliliy.chat.v1.DisconnectUserRequest.tokens_issued_before:type_name -> google.protobuf.Timestamp
-	40, // 16: fliliy.chat.v1.DisconnectUserResponse.tokens_issued_before:type_name -> google.protobuf.Timestamp
-	7,  // 17: fliliy.chat.v1.GetPresenceResponse.presence:type_name -> fliliy.chat.v1.Presence
-	7,  // 18: fliliy.chat.v1.ListOnlineUsersResponse.online:type_name -> fliliy.chat.v1.Presence
-	39, // 19: fliliy.chat.v1.CountPresenceResponse.rooms:type_name -> fliliy.chat.v1.RoomPresenceCount
-	2,  // 20: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
-	4,  // 21: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
-	9,  // 22: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
-	11, // 23: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
-	13, // 24: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
-	15, // 25: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
-	17, // 26: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
-	19, // 27: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
-	21, // 28: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
-	23, // 29: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
-	25, // 30: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
-	27, // 31: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
-	33, // 32: fliliy.chat.v1.ChatService.GetPresence:input_type -> fliliy.chat.v1.GetPresenceRequest
-	35, // 33: fliliy.chat.v1.ChatService.ListOnlineUsers:input_type -> fliliy.chat.v1.ListOnlineUsersRequest
-	37, // 34: fliliy.chat.v1.ChatService.CountPresence:input_type -> fliliy.chat.v1.CountPresenceRequest
-	29, // 35: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
-	31, // 36: fliliy.chat.v1.ChatService.DisconnectUser:input_type -> fliliy.chat.v1.DisconnectUserRequest
-	3,  // 37: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
-	5,  // 38: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
-	10, // 39: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
-	12, // 40: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
-	14, // 41: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
-	16, // 42: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
-	18, // 43: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
-	20, // 44: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
-	22, // 45: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
-	24, // 46: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
-	26, // 47: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
-	28, // 48: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
-	34, // 49: fliliy.chat.v1.ChatService.GetPresence:output_type -> fliliy.chat.v1.GetPresenceResponse
-	36, // 50: fliliy.chat.v1.ChatService.ListOnlineUsers:output_type -> fliliy.chat.v1.ListOnlineUsersResponse
-	38, // 51: fliliy.chat.v1.ChatService.CountPresence:output_type -> fliliy.chat.v1.CountPresenceResponse
-	30, // 52: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
-	32, // 53: fliliy.chat.v1.ChatService.DisconnectUser:output_type -> fliliy.chat.v1.DisconnectUserResponse
-	37, // [37:54] is the sub-list for method output_type
-	20, // [20:37] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	43, // 8: fliliy.chat.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
+	1,  // 9: fliliy.chat.v1.Member.state:type_name -> fliliy.chat.v1.MemberState
+	43, // 10: fliliy.chat.v1.Member.muted_until:type_name -> google.protobuf.Timestamp
+	9,  // 11: fliliy.chat.v1.ListMembersResponse.members:type_name -> fliliy.chat.v1.Member
+	9,  // 12: fliliy.chat.v1.AddMembersResponse.members:type_name -> fliliy.chat.v1.Member
+	45, // 13: fliliy.chat.v1.SendMessageRequest.attachment:type_name -> google.protobuf.Struct
+	44, // 14: fliliy.chat.v1.ListMessagesResponse.events:type_name -> fliliy.chat.v1.Event
+	44, // 15: fliliy.chat.v1.ListInboxResponse.events:type_name -> fliliy.chat.v1.Event
+	45, // 16: fliliy.chat.v1.SendNotificationRequest.data:type_name -> google.protobuf.Struct
+	43, // 17: fliliy.chat.v1.DisconnectUserRequest.tokens_issued_before:type_name -> google.protobuf.Timestamp
+	43, // 18: fliliy.chat.v1.DisconnectUserResponse.tokens_issued_before:type_name -> google.protobuf.Timestamp
+	8,  // 19: fliliy.chat.v1.GetPresenceResponse.presence:type_name -> fliliy.chat.v1.Presence
+	8,  // 20: fliliy.chat.v1.ListOnlineUsersResponse.online:type_name -> fliliy.chat.v1.Presence
+	40, // 21: fliliy.chat.v1.CountPresenceResponse.rooms:type_name -> fliliy.chat.v1.RoomPresenceCount
+	1,  // 22: fliliy.chat.v1.SetMemberStateRequest.state:type_name -> fliliy.chat.v1.MemberState
+	43, // 23: fliliy.chat.v1.SetMemberStateRequest.until:type_name -> google.protobuf.Timestamp
+	3,  // 24: fliliy.chat.v1.ChatService.CreateRoom:input_type -> fliliy.chat.v1.CreateRoomRequest
+	5,  // 25: fliliy.chat.v1.ChatService.ListRooms:input_type -> fliliy.chat.v1.ListRoomsRequest
+	10, // 26: fliliy.chat.v1.ChatService.ListMembers:input_type -> fliliy.chat.v1.ListMembersRequest
+	12, // 27: fliliy.chat.v1.ChatService.AddMembers:input_type -> fliliy.chat.v1.AddMembersRequest
+	14, // 28: fliliy.chat.v1.ChatService.RemoveMember:input_type -> fliliy.chat.v1.RemoveMemberRequest
+	16, // 29: fliliy.chat.v1.ChatService.SendMessage:input_type -> fliliy.chat.v1.SendMessageRequest
+	18, // 30: fliliy.chat.v1.ChatService.EditMessage:input_type -> fliliy.chat.v1.EditMessageRequest
+	20, // 31: fliliy.chat.v1.ChatService.RecallMessage:input_type -> fliliy.chat.v1.RecallMessageRequest
+	22, // 32: fliliy.chat.v1.ChatService.ListMessages:input_type -> fliliy.chat.v1.ListMessagesRequest
+	24, // 33: fliliy.chat.v1.ChatService.MarkRead:input_type -> fliliy.chat.v1.MarkReadRequest
+	26, // 34: fliliy.chat.v1.ChatService.CheckAccess:input_type -> fliliy.chat.v1.CheckAccessRequest
+	28, // 35: fliliy.chat.v1.ChatService.ListInbox:input_type -> fliliy.chat.v1.ListInboxRequest
+	34, // 36: fliliy.chat.v1.ChatService.GetPresence:input_type -> fliliy.chat.v1.GetPresenceRequest
+	36, // 37: fliliy.chat.v1.ChatService.ListOnlineUsers:input_type -> fliliy.chat.v1.ListOnlineUsersRequest
+	38, // 38: fliliy.chat.v1.ChatService.CountPresence:input_type -> fliliy.chat.v1.CountPresenceRequest
+	30, // 39: fliliy.chat.v1.ChatService.SendNotification:input_type -> fliliy.chat.v1.SendNotificationRequest
+	32, // 40: fliliy.chat.v1.ChatService.DisconnectUser:input_type -> fliliy.chat.v1.DisconnectUserRequest
+	41, // 41: fliliy.chat.v1.ChatService.SetMemberState:input_type -> fliliy.chat.v1.SetMemberStateRequest
+	4,  // 42: fliliy.chat.v1.ChatService.CreateRoom:output_type -> fliliy.chat.v1.CreateRoomResponse
+	6,  // 43: fliliy.chat.v1.ChatService.ListRooms:output_type -> fliliy.chat.v1.ListRoomsResponse
+	11, // 44: fliliy.chat.v1.ChatService.ListMembers:output_type -> fliliy.chat.v1.ListMembersResponse
+	13, // 45: fliliy.chat.v1.ChatService.AddMembers:output_type -> fliliy.chat.v1.AddMembersResponse
+	15, // 46: fliliy.chat.v1.ChatService.RemoveMember:output_type -> fliliy.chat.v1.RemoveMemberResponse
+	17, // 47: fliliy.chat.v1.ChatService.SendMessage:output_type -> fliliy.chat.v1.SendMessageResponse
+	19, // 48: fliliy.chat.v1.ChatService.EditMessage:output_type -> fliliy.chat.v1.EditMessageResponse
+	21, // 49: fliliy.chat.v1.ChatService.RecallMessage:output_type -> fliliy.chat.v1.RecallMessageResponse
+	23, // 50: fliliy.chat.v1.ChatService.ListMessages:output_type -> fliliy.chat.v1.ListMessagesResponse
+	25, // 51: fliliy.chat.v1.ChatService.MarkRead:output_type -> fliliy.chat.v1.MarkReadResponse
+	27, // 52: fliliy.chat.v1.ChatService.CheckAccess:output_type -> fliliy.chat.v1.CheckAccessResponse
+	29, // 53: fliliy.chat.v1.ChatService.ListInbox:output_type -> fliliy.chat.v1.ListInboxResponse
+	35, // 54: fliliy.chat.v1.ChatService.GetPresence:output_type -> fliliy.chat.v1.GetPresenceResponse
+	37, // 55: fliliy.chat.v1.ChatService.ListOnlineUsers:output_type -> fliliy.chat.v1.ListOnlineUsersResponse
+	39, // 56: fliliy.chat.v1.ChatService.CountPresence:output_type -> fliliy.chat.v1.CountPresenceResponse
+	31, // 57: fliliy.chat.v1.ChatService.SendNotification:output_type -> fliliy.chat.v1.SendNotificationResponse
+	33, // 58: fliliy.chat.v1.ChatService.DisconnectUser:output_type -> fliliy.chat.v1.DisconnectUserResponse
+	42, // 59: fliliy.chat.v1.ChatService.SetMemberState:output_type -> fliliy.chat.v1.SetMemberStateResponse
+	42, // [42:60] is the sub-list for method output_type
+	24, // [24:42] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_chat_proto_init() }
@@ -2652,8 +2867,8 @@ func file_fliliy_chat_v1_chat_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_chat_proto_rawDesc), len(file_fliliy_chat_v1_chat_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   39,
+			NumEnums:      2,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,7 @@ const (
 	ChatService_CountPresence_FullMethodName    = "/fliliy.chat.v1.ChatService/CountPresence"
 	ChatService_SendNotification_FullMethodName = "/fliliy.chat.v1.ChatService/SendNotification"
 	ChatService_DisconnectUser_FullMethodName   = "/fliliy.chat.v1.ChatService/DisconnectUser"
+	ChatService_SetMemberState_FullMethodName   = "/fliliy.chat.v1.ChatService/SetMemberState"
 )
 
 // ChatServiceClient is the client API for ChatService service.
@@ -86,6 +87,11 @@ type ChatServiceClient interface {
 	// and closes the sessions that were opened with them. Sessions under newer tokens stay. Only for internal services; not
 	// reachable by REST.
 	DisconnectUser(ctx context.Context, in *DisconnectUserRequest, opts ...grpc.CallOption) (*DisconnectUserResponse, error)
+	// SetMemberState mutes a member of a room, bans a user from it, or takes either back; what changes is an event of the
+	// room's log. A ban ends a membership like a removal, and keeps the user out until it is taken back or over. In a direct
+	// room taking it back also brings her back. Only for internal services; not reachable by REST. Errors: INVALID where
+	// there is no such room, where who is to be muted is no member, or where until is over.
+	SetMemberState(ctx context.Context, in *SetMemberStateRequest, opts ...grpc.CallOption) (*SetMemberStateResponse, error)
 }
 
 type chatServiceClient struct {
@@ -266,6 +272,16 @@ func (c *chatServiceClient) DisconnectUser(ctx context.Context, in *DisconnectUs
 	return out, nil
 }
 
+func (c *chatServiceClient) SetMemberState(ctx context.Context, in *SetMemberStateRequest, opts ...grpc.CallOption) (*SetMemberStateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMemberStateResponse)
+	err := c.cc.Invoke(ctx, ChatService_SetMemberState_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ChatServiceServer is the server API for ChatService service.
 // All implementations must embed UnimplementedChatServiceServer
 // for forward compatibility.
@@ -314,6 +330,11 @@ type ChatServiceServer interface {
 	// and closes the sessions that were opened with them. Sessions under newer tokens stay. Only for internal services; not
 	// reachable by REST.
 	DisconnectUser(context.Context, *DisconnectUserRequest) (*DisconnectUserResponse, error)
+	// SetMemberState mutes a member of a room, bans a user from it, or takes either back; what changes is an event of the
+	// room's log. A ban ends a membership like a removal, and keeps the user out until it is taken back or over. In a direct
+	// room taking it back also brings her back. Only for internal services; not reachable by REST. Errors: INVALID where
+	// there is no such room, where who is to be muted is no member, or where until is over.
+	SetMemberState(context.Context, *SetMemberStateRequest) (*SetMemberStateResponse, error)
 	mustEmbedUnimplementedChatServiceServer()
 }
 
@@ -374,6 +395,9 @@ func (UnimplementedChatServiceServer) SendNotification(context.Context, *SendNot
 }
 func (UnimplementedChatServiceServer) DisconnectUser(context.Context, *DisconnectUserRequest) (*DisconnectUserResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DisconnectUser not implemented")
+}
+func (UnimplementedChatServiceServer) SetMemberState(context.Context, *SetMemberStateRequest) (*SetMemberStateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetMemberState not implemented")
 }
 func (UnimplementedChatServiceServer) mustEmbedUnimplementedChatServiceServer() {}
 func (UnimplementedChatServiceServer) testEmbeddedByValue()                     {}
@@ -702,6 +726,24 @@ func _ChatService_DisconnectUser_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ChatService_SetMemberState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetMemberStateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChatServiceServer).SetMemberState(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChatService_SetMemberState_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChatServiceServer).SetMemberState(ctx, req.(*SetMemberStateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ChatService_ServiceDesc is the grpc.ServiceDesc for ChatService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -776,6 +818,10 @@ var ChatService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DisconnectUser",
 			Handler:    _ChatService_DisconnectUser_Handler,
+		},
+		{
+			MethodName: "SetMemberState",
+			Handler:    _ChatService_SetMemberState_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

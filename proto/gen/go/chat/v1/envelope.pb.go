@@ -102,6 +102,13 @@ const (
 	MemberChange_MEMBER_CHANGE_JOINED      MemberChange = 1
 	MemberChange_MEMBER_CHANGE_LEFT        MemberChange = 2
 	MemberChange_MEMBER_CHANGE_REMOVED     MemberChange = 3
+	// May read, and not write; until it is over, or taken back.
+	MemberChange_MEMBER_CHANGE_MUTED   MemberChange = 4
+	MemberChange_MEMBER_CHANGE_UNMUTED MemberChange = 5
+	// No member any more, if she was one, and not to become one.
+	MemberChange_MEMBER_CHANGE_BANNED MemberChange = 6
+	// May become a member again.
+	MemberChange_MEMBER_CHANGE_UNBANNED MemberChange = 7
 )
 
 // Enum value maps for MemberChange.
@@ -111,12 +118,20 @@ var (
 		1: "MEMBER_CHANGE_JOINED",
 		2: "MEMBER_CHANGE_LEFT",
 		3: "MEMBER_CHANGE_REMOVED",
+		4: "MEMBER_CHANGE_MUTED",
+		5: "MEMBER_CHANGE_UNMUTED",
+		6: "MEMBER_CHANGE_BANNED",
+		7: "MEMBER_CHANGE_UNBANNED",
 	}
 	MemberChange_value = map[string]int32{
 		"MEMBER_CHANGE_UNSPECIFIED": 0,
 		"MEMBER_CHANGE_JOINED":      1,
 		"MEMBER_CHANGE_LEFT":        2,
 		"MEMBER_CHANGE_REMOVED":     3,
+		"MEMBER_CHANGE_MUTED":       4,
+		"MEMBER_CHANGE_UNMUTED":     5,
+		"MEMBER_CHANGE_BANNED":      6,
+		"MEMBER_CHANGE_UNBANNED":    7,
 	}
 )
 
@@ -285,6 +300,59 @@ func (x *LogHead) GetSeq() int64 {
 	return 0
 }
 
+// SeqSpan is a stretch of a log, its first and last seq included.
+type SeqSpan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FirstSeq      int64                  `protobuf:"varint,1,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
+	LastSeq       int64                  `protobuf:"varint,2,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeqSpan) Reset() {
+	*x = SeqSpan{}
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeqSpan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeqSpan) ProtoMessage() {}
+
+func (x *SeqSpan) ProtoReflect() protoreflect.Message {
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeqSpan.ProtoReflect.Descriptor instead.
+func (*SeqSpan) Descriptor() ([]byte, []int) {
+	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SeqSpan) GetFirstSeq() int64 {
+	if x != nil {
+		return x.FirstSeq
+	}
+	return 0
+}
+
+func (x *SeqSpan) GetLastSeq() int64 {
+	if x != nil {
+		return x.LastSeq
+	}
+	return 0
+}
+
 // Event is one event as gateways need it: enough to order it and to route it, and the client's JSON made once.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -295,7 +363,7 @@ type Event struct {
 	MessageId string `protobuf:"bytes,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// The user it is about: sender of a message, an edit or a recall, member who changed, reader, typist.
 	UserId string `protobuf:"bytes,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// For EVENT_KIND_MEMBER: a gateway ends the subscriptions of a member who left or was removed.
+	// For EVENT_KIND_MEMBER: a gateway ends the subscriptions of a member who left, was removed or banned.
 	MemberChange MemberChange `protobuf:"varint,5,opt,name=member_change,json=memberChange,proto3,enum=fliliy.chat.v1.MemberChange" json:"member_change,omitempty"`
 	// The JSON body of the MESSAGE frame, UTF-8, exactly as clients get it.
 	Json []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
@@ -308,7 +376,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[2]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +388,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[2]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +401,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{2}
+	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Event) GetSeq() int64 {
@@ -397,7 +465,7 @@ type Envelope struct {
 
 func (x *Envelope) Reset() {
 	*x = Envelope{}
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[3]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +477,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[3]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +490,7 @@ func (x *Envelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Envelope.ProtoReflect.Descriptor instead.
 func (*Envelope) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{3}
+	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Envelope) GetLog() *LogRef {
@@ -450,7 +518,7 @@ type Heads struct {
 
 func (x *Heads) Reset() {
 	*x = Heads{}
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[4]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -462,7 +530,7 @@ func (x *Heads) String() string {
 func (*Heads) ProtoMessage() {}
 
 func (x *Heads) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[4]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -475,7 +543,7 @@ func (x *Heads) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heads.ProtoReflect.Descriptor instead.
 func (*Heads) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{4}
+	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Heads) GetHeads() []*LogHead {
@@ -496,7 +564,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[5]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +576,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[5]
+	mi := &file_fliliy_chat_v1_envelope_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +589,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{5}
+	return file_fliliy_chat_v1_envelope_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Control) GetRevocation() int64 {
@@ -543,7 +611,10 @@ const file_fliliy_chat_v1_envelope_proto_rawDesc = "" +
 	"\x03log\"E\n" +
 	"\aLogHead\x12(\n" +
 	"\x03log\x18\x01 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x03R\x03seq\"\xf6\x01\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\"A\n" +
+	"\aSeqSpan\x12\x1b\n" +
+	"\tfirst_seq\x18\x01 \x01(\x03R\bfirstSeq\x12\x19\n" +
+	"\blast_seq\x18\x02 \x01(\x03R\alastSeq\"\xf6\x01\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.fliliy.chat.v1.EventKindR\x04kind\x12\x1d\n" +
@@ -573,12 +644,16 @@ const file_fliliy_chat_v1_envelope_proto_rawDesc = "" +
 	"\x0fEVENT_KIND_READ\x10\x10\x12\x18\n" +
 	"\x14EVENT_KIND_DELIVERED\x10\x11\x12\x15\n" +
 	"\x11EVENT_KIND_TYPING\x10\x12\x12\x1a\n" +
-	"\x16EVENT_KIND_USER_STATUS\x10\x13*z\n" +
+	"\x16EVENT_KIND_USER_STATUS\x10\x13*\xe4\x01\n" +
 	"\fMemberChange\x12\x1d\n" +
 	"\x19MEMBER_CHANGE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14MEMBER_CHANGE_JOINED\x10\x01\x12\x16\n" +
 	"\x12MEMBER_CHANGE_LEFT\x10\x02\x12\x19\n" +
-	"\x15MEMBER_CHANGE_REMOVED\x10\x03B4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
+	"\x15MEMBER_CHANGE_REMOVED\x10\x03\x12\x17\n" +
+	"\x13MEMBER_CHANGE_MUTED\x10\x04\x12\x19\n" +
+	"\x15MEMBER_CHANGE_UNMUTED\x10\x05\x12\x18\n" +
+	"\x14MEMBER_CHANGE_BANNED\x10\x06\x12\x1a\n" +
+	"\x16MEMBER_CHANGE_UNBANNED\x10\aB4Z2github.com/fliliy/chat/proto/gen/go/chat/v1;chatv1b\x06proto3"
 
 var (
 	file_fliliy_chat_v1_envelope_proto_rawDescOnce sync.Once
@@ -593,23 +668,24 @@ func file_fliliy_chat_v1_envelope_proto_rawDescGZIP() []byte {
 }
 
 var file_fliliy_chat_v1_envelope_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fliliy_chat_v1_envelope_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_fliliy_chat_v1_envelope_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_fliliy_chat_v1_envelope_proto_goTypes = []any{
 	(EventKind)(0),    // 0: fliliy.chat.v1.EventKind
 	(MemberChange)(0), // 1: fliliy.chat.v1.MemberChange
 	(*LogRef)(nil),    // 2: fliliy.chat.v1.LogRef
 	(*LogHead)(nil),   // 3: fliliy.chat.v1.LogHead
-	(*Event)(nil),     // 4: fliliy.chat.v1.Event
-	(*Envelope)(nil),  // 5: fliliy.chat.v1.Envelope
-	(*Heads)(nil),     // 6: fliliy.chat.v1.Heads
-	(*Control)(nil),   // 7: fliliy.chat.v1.Control
+	(*SeqSpan)(nil),   // 4: fliliy.chat.v1.SeqSpan
+	(*Event)(nil),     // 5: fliliy.chat.v1.Event
+	(*Envelope)(nil),  // 6: fliliy.chat.v1.Envelope
+	(*Heads)(nil),     // 7: fliliy.chat.v1.Heads
+	(*Control)(nil),   // 8: fliliy.chat.v1.Control
 }
 var file_fliliy_chat_v1_envelope_proto_depIdxs = []int32{
 	2, // 0: fliliy.chat.v1.LogHead.log:type_name -> fliliy.chat.v1.LogRef
 	0, // 1: fliliy.chat.v1.Event.kind:type_name -> fliliy.chat.v1.EventKind
 	1, // 2: fliliy.chat.v1.Event.member_change:type_name -> fliliy.chat.v1.MemberChange
 	2, // 3: fliliy.chat.v1.Envelope.log:type_name -> fliliy.chat.v1.LogRef
-	4, // 4: fliliy.chat.v1.Envelope.events:type_name -> fliliy.chat.v1.Event
+	5, // 4: fliliy.chat.v1.Envelope.events:type_name -> fliliy.chat.v1.Event
 	3, // 5: fliliy.chat.v1.Heads.heads:type_name -> fliliy.chat.v1.LogHead
 	6, // [6:6] is the sub-list for method output_type
 	6, // [6:6] is the sub-list for method input_type
@@ -633,7 +709,7 @@ func file_fliliy_chat_v1_envelope_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fliliy_chat_v1_envelope_proto_rawDesc), len(file_fliliy_chat_v1_envelope_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

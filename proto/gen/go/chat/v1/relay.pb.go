@@ -582,7 +582,10 @@ type SubscribeResponse struct {
 	GapFromSeq int64 `protobuf:"varint,3,opt,name=gap_from_seq,json=gapFromSeq,proto3" json:"gap_from_seq,omitempty"`
 	GapToSeq   int64 `protobuf:"varint,4,opt,name=gap_to_seq,json=gapToSeq,proto3" json:"gap_to_seq,omitempty"`
 	// Of a room of at most 256 members: who they are, the subscriber among them.
-	MemberIds     []string `protobuf:"bytes,5,rep,name=member_ids,json=memberIds,proto3" json:"member_ids,omitempty"`
+	MemberIds []string `protobuf:"bytes,5,rep,name=member_ids,json=memberIds,proto3" json:"member_ids,omitempty"`
+	// What was written while the user was not a member between two memberships: not for her, though the log has it. In
+	// order, apart from each other; events has none of it.
+	Hidden        []*SeqSpan `protobuf:"bytes,6,rep,name=hidden,proto3" json:"hidden,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -648,6 +651,13 @@ func (x *SubscribeResponse) GetGapToSeq() int64 {
 func (x *SubscribeResponse) GetMemberIds() []string {
 	if x != nil {
 		return x.MemberIds
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetHidden() []*SeqSpan {
+	if x != nil {
+		return x.Hidden
 	}
 	return nil
 }
@@ -1361,7 +1371,7 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12(\n" +
 	"\x03log\x18\x02 \x01(\v2\x16.fliliy.chat.v1.LogRefR\x03log\x12\x1e\n" +
 	"\blast_seq\x18\x03 \x01(\x03H\x00R\alastSeq\x88\x01\x01B\v\n" +
-	"\t_last_seq\"\xbc\x01\n" +
+	"\t_last_seq\"\xed\x01\n" +
 	"\x11SubscribeResponse\x12\x19\n" +
 	"\bhead_seq\x18\x01 \x01(\x03R\aheadSeq\x12-\n" +
 	"\x06events\x18\x02 \x03(\v2\x15.fliliy.chat.v1.EventR\x06events\x12 \n" +
@@ -1370,7 +1380,8 @@ const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\n" +
 	"gap_to_seq\x18\x04 \x01(\x03R\bgapToSeq\x12\x1d\n" +
 	"\n" +
-	"member_ids\x18\x05 \x03(\tR\tmemberIds\"T\n" +
+	"member_ids\x18\x05 \x03(\tR\tmemberIds\x12/\n" +
+	"\x06hidden\x18\x06 \x03(\v2\x17.fliliy.chat.v1.SeqSpanR\x06hidden\"T\n" +
 	"\x14SubscribeManyRequest\x12<\n" +
 	"\brequests\x18\x01 \x03(\v2 .fliliy.chat.v1.SubscribeRequestR\brequests\"U\n" +
 	"\x15SubscribeManyResponse\x12<\n" +
@@ -1466,8 +1477,9 @@ var file_fliliy_chat_v1_relay_proto_goTypes = []any{
 	(Reason)(0),                     // 23: fliliy.chat.v1.Reason
 	(*LogRef)(nil),                  // 24: fliliy.chat.v1.LogRef
 	(*Event)(nil),                   // 25: fliliy.chat.v1.Event
-	(*LogHead)(nil),                 // 26: fliliy.chat.v1.LogHead
-	(*timestamppb.Timestamp)(nil),   // 27: google.protobuf.Timestamp
+	(*SeqSpan)(nil),                 // 26: fliliy.chat.v1.SeqSpan
+	(*LogHead)(nil),                 // 27: fliliy.chat.v1.LogHead
+	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
 }
 var file_fliliy_chat_v1_relay_proto_depIdxs = []int32{
 	0,  // 0: fliliy.chat.v1.Action.verb:type_name -> fliliy.chat.v1.Verb
@@ -1479,38 +1491,39 @@ var file_fliliy_chat_v1_relay_proto_depIdxs = []int32{
 	6,  // 6: fliliy.chat.v1.RelayResponse.results:type_name -> fliliy.chat.v1.RelayResult
 	24, // 7: fliliy.chat.v1.SubscribeRequest.log:type_name -> fliliy.chat.v1.LogRef
 	25, // 8: fliliy.chat.v1.SubscribeResponse.events:type_name -> fliliy.chat.v1.Event
-	8,  // 9: fliliy.chat.v1.SubscribeManyRequest.requests:type_name -> fliliy.chat.v1.SubscribeRequest
-	12, // 10: fliliy.chat.v1.SubscribeManyResponse.outcomes:type_name -> fliliy.chat.v1.SubscribeOutcome
-	9,  // 11: fliliy.chat.v1.SubscribeOutcome.response:type_name -> fliliy.chat.v1.SubscribeResponse
-	5,  // 12: fliliy.chat.v1.SubscribeOutcome.refusal:type_name -> fliliy.chat.v1.Refusal
-	24, // 13: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
-	25, // 14: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
-	24, // 15: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
-	26, // 16: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
-	27, // 17: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
-	27, // 18: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
-	17, // 19: fliliy.chat.v1.ListRevocationsResponse.revocations:type_name -> fliliy.chat.v1.Revocation
-	27, // 20: fliliy.chat.v1.StatusReport.at:type_name -> google.protobuf.Timestamp
-	20, // 21: fliliy.chat.v1.ReportStatusesRequest.reports:type_name -> fliliy.chat.v1.StatusReport
-	3,  // 22: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
-	8,  // 23: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
-	10, // 24: fliliy.chat.v1.RelayService.SubscribeMany:input_type -> fliliy.chat.v1.SubscribeManyRequest
-	13, // 25: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
-	15, // 26: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
-	18, // 27: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
-	21, // 28: fliliy.chat.v1.RelayService.ReportStatuses:input_type -> fliliy.chat.v1.ReportStatusesRequest
-	7,  // 29: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
-	9,  // 30: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
-	11, // 31: fliliy.chat.v1.RelayService.SubscribeMany:output_type -> fliliy.chat.v1.SubscribeManyResponse
-	14, // 32: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
-	16, // 33: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
-	19, // 34: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
-	22, // 35: fliliy.chat.v1.RelayService.ReportStatuses:output_type -> fliliy.chat.v1.ReportStatusesResponse
-	29, // [29:36] is the sub-list for method output_type
-	22, // [22:29] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	26, // 9: fliliy.chat.v1.SubscribeResponse.hidden:type_name -> fliliy.chat.v1.SeqSpan
+	8,  // 10: fliliy.chat.v1.SubscribeManyRequest.requests:type_name -> fliliy.chat.v1.SubscribeRequest
+	12, // 11: fliliy.chat.v1.SubscribeManyResponse.outcomes:type_name -> fliliy.chat.v1.SubscribeOutcome
+	9,  // 12: fliliy.chat.v1.SubscribeOutcome.response:type_name -> fliliy.chat.v1.SubscribeResponse
+	5,  // 13: fliliy.chat.v1.SubscribeOutcome.refusal:type_name -> fliliy.chat.v1.Refusal
+	24, // 14: fliliy.chat.v1.ReadLogRequest.log:type_name -> fliliy.chat.v1.LogRef
+	25, // 15: fliliy.chat.v1.ReadLogResponse.events:type_name -> fliliy.chat.v1.Event
+	24, // 16: fliliy.chat.v1.ReadHeadsRequest.logs:type_name -> fliliy.chat.v1.LogRef
+	27, // 17: fliliy.chat.v1.ReadHeadsResponse.heads:type_name -> fliliy.chat.v1.LogHead
+	28, // 18: fliliy.chat.v1.Revocation.issued_before:type_name -> google.protobuf.Timestamp
+	28, // 19: fliliy.chat.v1.Revocation.until:type_name -> google.protobuf.Timestamp
+	17, // 20: fliliy.chat.v1.ListRevocationsResponse.revocations:type_name -> fliliy.chat.v1.Revocation
+	28, // 21: fliliy.chat.v1.StatusReport.at:type_name -> google.protobuf.Timestamp
+	20, // 22: fliliy.chat.v1.ReportStatusesRequest.reports:type_name -> fliliy.chat.v1.StatusReport
+	3,  // 23: fliliy.chat.v1.RelayService.Relay:input_type -> fliliy.chat.v1.RelayRequest
+	8,  // 24: fliliy.chat.v1.RelayService.Subscribe:input_type -> fliliy.chat.v1.SubscribeRequest
+	10, // 25: fliliy.chat.v1.RelayService.SubscribeMany:input_type -> fliliy.chat.v1.SubscribeManyRequest
+	13, // 26: fliliy.chat.v1.RelayService.ReadLog:input_type -> fliliy.chat.v1.ReadLogRequest
+	15, // 27: fliliy.chat.v1.RelayService.ReadHeads:input_type -> fliliy.chat.v1.ReadHeadsRequest
+	18, // 28: fliliy.chat.v1.RelayService.ListRevocations:input_type -> fliliy.chat.v1.ListRevocationsRequest
+	21, // 29: fliliy.chat.v1.RelayService.ReportStatuses:input_type -> fliliy.chat.v1.ReportStatusesRequest
+	7,  // 30: fliliy.chat.v1.RelayService.Relay:output_type -> fliliy.chat.v1.RelayResponse
+	9,  // 31: fliliy.chat.v1.RelayService.Subscribe:output_type -> fliliy.chat.v1.SubscribeResponse
+	11, // 32: fliliy.chat.v1.RelayService.SubscribeMany:output_type -> fliliy.chat.v1.SubscribeManyResponse
+	14, // 33: fliliy.chat.v1.RelayService.ReadLog:output_type -> fliliy.chat.v1.ReadLogResponse
+	16, // 34: fliliy.chat.v1.RelayService.ReadHeads:output_type -> fliliy.chat.v1.ReadHeadsResponse
+	19, // 35: fliliy.chat.v1.RelayService.ListRevocations:output_type -> fliliy.chat.v1.ListRevocationsResponse
+	22, // 36: fliliy.chat.v1.RelayService.ReportStatuses:output_type -> fliliy.chat.v1.ReportStatusesResponse
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_fliliy_chat_v1_relay_proto_init() }
