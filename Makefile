@@ -63,6 +63,10 @@ ADDR ?=
 conformance: setup ## Hold a STOMP server against the standards (ADDR=ws://host:port/path; default: the gateway's conformance broker)
 	go test -count=1 -v $(if $(RUN),-run '$(RUN)') ./deploy/conformance $(if $(ADDR),-args -addr $(ADDR))
 
+.PHONY: differences
+differences: setup ## Write down where RabbitMQ (Debian's, started here) differs from the standards: deploy/conformance/DIFFERENCES.md
+	go test -count=1 -parallel 8 ./deploy/conformance -args -rabbitmq -differences DIFFERENCES.md
+
 # A fault run: make faults SEED=7 DURATION=30m FAULTS_ARGS="--only 1,26 --markdown result.md"
 SEED        ?= 1
 DURATION    ?= 8m

@@ -19,6 +19,7 @@ var testFolders = map[string][]string{
 	"chat":        {"../chatsvc/internal/chat"},
 	"rpc":         {"../chatsvc/internal/rpc"},
 	"e2e":         {"../deploy/e2e"},
+	"conformance": {"../deploy/conformance"},
 }
 
 // namedTest is a test as PROTOCOL.md writes it: `package.Test` or `package.Test/case`.

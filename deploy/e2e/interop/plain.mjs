@@ -122,6 +122,36 @@ const behaviours = {
     client.activate();
     await connected(client);
   },
+  "activates and deactivates without waiting": async () => {
+    const client = make();
+    for (let i = 0; i < 3; i++) {
+      client.activate();
+      client.deactivate();
+      client.deactivate();
+    }
+    await connected(client);
+    await Promise.all([client.deactivate(), client.deactivate()]);
+    must(!client.active && !client.connected, "still active");
+  },
+  "deactivates before it is connected": async () => {
+    const client = make();
+    const opened = new Promise((resolve) => { client.onWebSocketClose = resolve; });
+    client.onConnect = () => { throw new Error("connected"); };
+    client.activate();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await client.deactivate();
+    await opened;
+  },
+  "the old API sends without content-length": () => new Promise((resolve, reject) => {
+    const client = Stomp.client(url);
+    const to = topic();
+    client.debug = () => {};
+    open.push(client);
+    client.connect("guest", "guest", () => {
+      client.subscribe(to, ({ body }) => (body === "Hello, world" ? resolve() : reject(new Error(body))));
+      client.send(to, { "content-length": false }, "Hello, world");
+    });
+  }),
   "DISCONNECT is answered by a RECEIPT and a clean close": async () => {
     const client = await connect();
     const receipt = new Promise((resolve) => { client.onDisconnect = resolve; });
@@ -421,6 +451,16 @@ const behaviours = {
     const beats = new Promise((resolve) => {
       let n = 0;
       client.onHeartbeatReceived = () => { if (++n === 2) resolve(); };
+    });
+    await connected(client);
+    await beats;
+  },
+  "no beat is half an interval late": async () => {
+    const client = make({ heartbeatIncoming: 1000, heartbeatOutgoing: 0, heartbeatToleranceMultiplier: 1.5 });
+    const beats = new Promise((resolve, reject) => {
+      let n = 0;
+      client.onHeartbeatReceived = () => { if (++n === 4) resolve(); };
+      client.onHeartbeatLost = () => reject(new Error("a beat was late"));
     });
     await connected(client);
     await beats;

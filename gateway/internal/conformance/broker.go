@@ -111,16 +111,27 @@ func (b *Broker) Unsubscribe(log event.Log, sink event.Sink) {
 	b.forgetIfEmpty(log.User, q)
 }
 
-// Submit implements session.Relay: it does all actions, in order, or none.
+// Submit implements session.Relay: it does all actions, in order, or none. What an ACK or NACK sets free is delivered
+// behind its RECEIPT: a client that waits for that must not get the next message first.
 func (b *Broker) Submit(_ string, actions []action.Action, done func([]action.Stored, error)) {
-	if err := b.do(actions); err != nil {
+	freed, err := b.do(actions)
+	if err != nil {
 		done(nil, err)
 		return
 	}
 	done(make([]action.Stored, len(actions)), nil)
+	if len(freed) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range freed {
+		b.deliver(q)
+	}
 }
 
-func (b *Broker) do(actions []action.Action) error {
+// do returns the queues that have something to deliver or somebody to take it again.
+func (b *Broker) do(actions []action.Action) (freed []*queue, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	size := 0
@@ -128,7 +139,7 @@ func (b *Broker) do(actions []action.Action) error {
 		size += len(actions[i].Body)
 	}
 	if b.kept+size > b.keptMax {
-		return &event.Error{
+		return nil, &event.Error{
 			Code:    event.Unavailable,
 			Message: "too much waits in this broker: let somebody subscribe and acknowledge, or restart it",
 		}
@@ -138,10 +149,12 @@ func (b *Broker) do(actions []action.Action) error {
 		case action.Publish:
 			b.publish(&actions[i])
 		case action.Settle:
-			b.settle(actions[i].Settlement)
+			if q := b.settle(actions[i].Settlement); q != nil {
+				freed = append(freed, q)
+			}
 		}
 	}
-	return nil
+	return freed, nil
 }
 
 func (b *Broker) publish(act *action.Action) {
@@ -156,11 +169,12 @@ func (b *Broker) publish(act *action.Action) {
 	}
 }
 
-// settle takes an ACK or NACK. The subscription may be over, or the message settled before: then it means nothing.
-func (b *Broker) settle(s *action.Settlement) {
+// settle takes an ACK or NACK, and returns the queue it was about. The subscription may be over, or the message
+// settled before: then it means nothing.
+func (b *Broker) settle(s *action.Settlement) *queue {
 	c := b.consumers[s.Subscription]
 	if c == nil {
-		return
+		return nil
 	}
 	var settled, left []delivery
 	for _, d := range c.unsettled {
@@ -178,7 +192,7 @@ func (b *Broker) settle(s *action.Settlement) {
 			b.kept -= d.message.size()
 		}
 	}
-	b.deliver(c.queue)
+	return c.queue
 }
 
 func (b *Broker) queue(name string) *queue {
