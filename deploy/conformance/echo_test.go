@@ -125,7 +125,7 @@ func (c echoCase) run(t *testing.T, to, spec string) {
 		octets := c.octets(n)
 		go c.write(conn, octets)
 		for _, want := range round.want {
-			if got, err := readFrame(r); err != nil || got != want {
+			if got, err := nextFrame(r); err != nil || got != want {
 				v.fails("got %v (%v), want %v", got, err, want)
 				return
 			}
@@ -144,7 +144,7 @@ func (c echoCase) ends(v verdict, conn net.Conn, r *bufio.Reader) {
 	case c.code > 0:
 		want = byeFrame(c.code, "").payload
 	}
-	got, err := readFrame(r)
+	got, err := nextFrame(r)
 	if err != nil {
 		v.fails("%v, want a close frame with %d", err, max(c.code, 1000))
 		return

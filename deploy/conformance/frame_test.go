@@ -111,7 +111,7 @@ func shake(t *testing.T, to, request string) (net.Conn, *bufio.Reader, *http.Res
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patienceWith(2 * patience))); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patienceWith(4 * patience))); err != nil {
 		t.Fatal(err)
 	}
 	request = strings.NewReplacer("{path}", server.Path, "{host}", server.Host).Replace(request)
@@ -126,7 +126,15 @@ func shake(t *testing.T, to, request string) (net.Conn, *bufio.Reader, *http.Res
 	return conn, r, response
 }
 
-// readFrame reads a frame of the server.
+// nextFrame reads a frame of the server, but for its pings, which come when a test takes long.
+func nextFrame(r *bufio.Reader) (frame, error) {
+	for {
+		if f, err := readFrame(r); err != nil || f.first != fin|opPing {
+			return f, err
+		}
+	}
+}
+
 func readFrame(r *bufio.Reader) (frame, error) {
 	var head [2]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
