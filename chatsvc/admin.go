@@ -2,11 +2,14 @@ package chatsvc
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +30,7 @@ type admin struct {
 	draining atomic.Bool
 }
 
-func newAdmin(registry *prometheus.Registry, probe probe) *admin {
+func newAdmin(registry *prometheus.Registry, probe probe, token string) *admin {
 	a := &admin{probe: probe}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -38,8 +41,28 @@ func newAdmin(registry *prometheus.Registry, probe probe) *admin {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	a.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	a.server = &http.Server{Handler: forOperators(token, mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	return a
+}
+
+// forOperators asks for the admin token, in constant time; without one it asks nobody. Probes have none.
+func forOperators(token string, next http.Handler) http.Handler {
+	if token == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(shown))
+		good := subtle.ConstantTimeCompare(got[:], want[:]) == 1
+		probe := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
+		if !probe && (!good || !strings.EqualFold(scheme, "Bearer")) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, `the admin token is needed: send the header "Authorization: Bearer <token>"`, http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (a *admin) serve(listener net.Listener) error {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/fliliy/chat/chatsvc/config"
 )
 
 func TestAdminServer(t *testing.T) {
@@ -25,6 +27,46 @@ func TestAdminServer(t *testing.T) {
 	}
 	if code, _ := get(t, "http://"+s.service.AdminAddr()+"/nothing"); code != http.StatusNotFound {
 		t.Errorf("/nothing: %d", code)
+	}
+}
+
+// RELIABILITY row 35: with an admin token nothing but health is told without it.
+func TestThreat35AdminToken(t *testing.T) {
+	t.Parallel()
+	token := strings.Repeat("0123456789abcdef", 2)
+	s := start(t, stores["sqlite"](t), startBroker(t).url(), func(cfg *config.Config) { cfg.AdminToken = token })
+	for _, tc := range []struct {
+		path, shown string
+		want        int
+	}{
+		{"/metrics", "", 401},
+		{"/metrics", "Bearer ", 401},
+		{"/metrics", "Bearer " + token[:31], 401},
+		{"/metrics", "Bearer " + token + "0", 401},
+		{"/metrics", "Basic " + token, 401},
+		{"/metrics", token, 401},
+		{"/debug/pprof/", "", 401},
+		{"/debug/pprof/heap", "", 401},
+		{"/debug/pprof/cmdline", "Bearer x", 401},
+		{"/nothing", "", 401},
+		{"/healthz", "", 200},
+		{"/readyz", "", 200},
+		{"/metrics", "Bearer " + token, 200},
+		{"/debug/pprof/cmdline", "bearer " + token, 200},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.service.AdminAddr()+tc.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", tc.shown)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != tc.want {
+			t.Errorf("%s with %q: %d, want %d", tc.path, tc.shown, response.StatusCode, tc.want)
+		}
 	}
 }
 

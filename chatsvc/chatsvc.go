@@ -133,7 +133,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer closeObserver()
 
 	p := s.plug(store, conn, observer, counts)
-	p.admin = newAdmin(registry, probe{store: store, nats: conn})
+	p.admin = newAdmin(registry, probe{store: store, nats: conn}, s.cfg.AdminToken)
 	p.start(ctx, s)
 	close(s.ready)
 	s.logger.Info("chat service is ready", "addr", s.Addr(), "adminAddr", s.AdminAddr(), "config", s.cfg)

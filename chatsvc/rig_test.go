@@ -38,9 +38,13 @@ type running struct {
 	stop    func() // ends Run and waits for it
 }
 
-func start(tb testing.TB, database, broker string) *running {
+func start(tb testing.TB, database, broker string, changes ...func(*config.Config)) *running {
 	tb.Helper()
-	service, err := chatsvc.New(configOn(database, broker))
+	cfg := configOn(database, broker)
+	for _, change := range changes {
+		change(&cfg)
+	}
+	service, err := chatsvc.New(cfg)
 	if err != nil {
 		tb.Fatalf("New: %v", err)
 	}

@@ -227,7 +227,8 @@ func (g *Gateway) openDoor(
 	}
 	door := edge.New(edge.Options{
 		Addr: g.cfg.Addr, AddrSetting: config.Prefix + "ADDR",
-		AdminAddr: g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
+		AdminToken: g.cfg.AdminToken,
+		AdminAddr:  g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
 		WS:          sockets,
 		REST:        g.limitRequests(g.limitGuesses(api)),
 		Certificate: serving, TrustedProxies: g.cfg.TrustedProxies, ProxyProtocol: g.cfg.ProxyProtocol,

@@ -25,6 +25,9 @@ type Config struct {
 	Addr string `env:"ADDR"`
 	// AdminAddr is where /metrics, /healthz, /readyz and /debug/pprof listen; empty is off. Never a public address.
 	AdminAddr string `env:"ADMIN_ADDR"`
+	// AdminToken is what operators and Prometheus show there (Authorization: Bearer), but for /healthz and /readyz; empty:
+	// nobody has to, and AdminAddr is a loopback address.
+	AdminToken string `env:"ADMIN_TOKEN"`
 	// DatabaseURL is postgres://user:password@host/database or sqlite:path.
 	DatabaseURL string `env:"DATABASE_URL"`
 	// Callers are the services that may call, each name:role:secret, separated by commas. Without any, everybody who

@@ -163,10 +163,11 @@ func TestSecretsNeverShow(t *testing.T) {
 			t.Parallel()
 			cfg := config.Default()
 			cfg.DatabaseURL, cfg.NATS = tc.database, config.NATS{URL: tc.nats, User: "u", Password: "topsecret"}
+			cfg.AdminToken = "topsecret"
 			var log bytes.Buffer
 			slog.New(slog.NewJSONHandler(&log, nil)).Info("starting", "config", cfg)
 			redacted := cfg.Redacted()
-			for _, text := range []string{log.String(), redacted.DatabaseURL, redacted.NATS.URL, redacted.NATS.Password} {
+			for _, text := range []string{log.String(), redacted.DatabaseURL, redacted.NATS.URL, redacted.NATS.Password, redacted.AdminToken} {
 				if strings.Contains(text, "topsecret") {
 					t.Errorf("the password shows: %s", text)
 				}

@@ -20,6 +20,9 @@ func (c Config) Redacted() Config {
 			c.Callers[i].Secret = hidden
 		}
 	}
+	if c.AdminToken != "" {
+		c.AdminToken = hidden
+	}
 	c.RedisURL = redactURL(c.RedisURL)
 	servers := strings.Split(c.NATS.URL, ",")
 	for i, server := range servers {
@@ -63,6 +66,7 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("addr", c.Addr),
 		slog.String("adminAddr", c.AdminAddr),
+		slog.Bool("adminToken", c.AdminToken != ""),
 		slog.String("callers", callerNames(c.Callers)),
 		slog.String("databaseURL", c.DatabaseURL),
 		slog.String("natsURL", c.NATS.URL),

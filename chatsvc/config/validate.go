@@ -24,6 +24,7 @@ func (c Config) Validate() error {
 		check("ADMIN_ADDR", validAddr(c.AdminAddr))
 		check("ADMIN_ADDR", differs(c.Addr, c.AdminAddr))
 	}
+	check("ADMIN_TOKEN", validAdminToken(c.AdminToken, c.AdminAddr))
 	check("CALLERS", validCallers(c.Callers, c.Addr))
 	check("DATABASE_URL", validDatabase(c.DatabaseURL))
 	check("REDIS_URL", validRedis(c.RedisURL))
@@ -60,6 +61,21 @@ func differs(addr, admin string) error {
 	return nil
 }
 
+// minAdminToken is the least length of ADMIN_TOKEN in bytes.
+const minAdminToken = 32
+
+// validAdminToken wants a token where other machines reach the admin server: who does sees the memory of the process.
+func validAdminToken(token, addr string) error {
+	switch {
+	case token == "" && addr != "" && validAddr(addr) == nil && !loopback(addr):
+		return fmt.Errorf("is not set, and %s can be reached from other machines: make one with: openssl rand -hex 32, "+
+			"or listen on 127.0.0.1", addr)
+	case token != "" && len(token) < minAdminToken:
+		return fmt.Errorf("has %d bytes, at least %d are needed; make one with: openssl rand -hex 32", len(token), minAdminToken)
+	}
+	return nil
+}
+
 func validDatabase(raw string) error {
 	if path, ok := strings.CutPrefix(raw, "sqlite:"); ok {
 		if path == "" {
@@ -88,6 +104,9 @@ func validRedis(raw string) error {
 	parsed, err := url.Parse(raw)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "redis" && parsed.Scheme != "rediss" {
 		return errors.New("is not a URL such as redis://user:password@host:6379; leave it empty for none")
+	}
+	if parsed.Query().Has("skip_verify") {
+		return errors.New("says skip_verify: without its certificate anybody can be the Redis; leave it out")
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 var secrets = []string{
-	"CHATSVC_GATEWAY_SECRET", "FLILIY_JWT_SECRET", "GATEWAY_PEER_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD",
+	"CHATSVC_GATEWAY_SECRET", "FLILIY_ADMIN_TOKEN", "FLILIY_JWT_SECRET", "GATEWAY_PEER_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD",
 	"POSTGRES_PASSWORD", "REDIS_PASSWORD",
 }
 
@@ -155,8 +155,10 @@ func TestServicesAcceptTheirConfiguration(t *testing.T) {
 		{"its role", chatsvc.Callers[0].Role, chatsvcconfig.RoleGateway},
 		{"the secret of tokens", gateway.JWT.Secret, env["FLILIY_JWT_SECRET"]},
 		{"the secret of gateways", gateway.Peer.Secret, env["GATEWAY_PEER_SECRET"]},
-		{"admin address of the gateway", gateway.AdminAddr, "127.0.0.1:8090"},
-		{"admin address of chatsvc", chatsvc.AdminAddr, "127.0.0.1:9091"},
+		{"admin address of the gateway", gateway.AdminAddr, ":8090"},
+		{"admin address of chatsvc", chatsvc.AdminAddr, ":9091"},
+		{"the admin token of the gateway", gateway.AdminToken, env["FLILIY_ADMIN_TOKEN"]},
+		{"the admin token of chatsvc", chatsvc.AdminToken, env["FLILIY_ADMIN_TOKEN"]},
 	}
 	for _, c := range checks {
 		if c.got != c.want {

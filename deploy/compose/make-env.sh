@@ -15,7 +15,7 @@ secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 umask 077
 while IFS= read -r line; do
 	case $line in
-	*_SECRET= | *_PASSWORD=) printf '%s%s\n' "$line" "$(secret)" ;;
+	*_SECRET= | *_PASSWORD= | *_TOKEN=) printf '%s%s\n' "$line" "$(secret)" ;;
 	*) printf '%s\n' "$line" ;;
 	esac
 done <"$here/.env.example" >"$target"

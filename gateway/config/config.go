@@ -25,8 +25,11 @@ const MinSecret = 32
 type Config struct {
 	// Addr is the public address: WebSocket, REST, test page, /healthz and /readyz.
 	Addr string `env:"ADDR"`
-	// AdminAddr serves /metrics and /debug/pprof; never reachable by the public. Empty: none.
+	// AdminAddr serves /metrics, /debug/pprof and /drain; never reachable by the public. Empty: none.
 	AdminAddr string `env:"ADMIN_ADDR"`
+	// AdminToken is what operators and Prometheus show there (Authorization: Bearer); empty: nobody has to, and AdminAddr
+	// is a loopback address.
+	AdminToken string `env:"ADMIN_TOKEN"`
 	// ChatsvcTarget is the chat service as a gRPC target, such as dns:///chatsvc:9090.
 	ChatsvcTarget string `env:"CHATSVC_TARGET"`
 	// ChatsvcCredential is name:secret, as the chat service's CALLERS know this gateway; empty: the chat service asks

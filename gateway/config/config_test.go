@@ -147,11 +147,11 @@ func TestRedactedHidesSecrets(t *testing.T) {
 	t.Parallel()
 	cfg := valid()
 	cfg.NATS = config.NATS{URL: "nats://u:hunter1@a:4222,nats://hunter4@b:4222", User: "gateway", Password: "hunter2"}
-	cfg.RedisURL = "redis://u:hunter3@redis:6379"
+	cfg.RedisURL, cfg.AdminToken = "redis://u:hunter3@redis:6379", "hunter5"
 	var logged strings.Builder
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("start", "config", cfg)
 	printed := fmt.Sprintf("%+v", cfg.Redacted()) + logged.String()
-	for _, hidden := range []string{secret, "hunter1", "hunter2", "hunter3", "hunter4"} {
+	for _, hidden := range []string{secret, "hunter1", "hunter2", "hunter3", "hunter4", "hunter5"} {
 		if strings.Contains(printed, hidden) {
 			t.Errorf("Redacted shows %q: %s", hidden, printed)
 		}

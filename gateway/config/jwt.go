@@ -44,6 +44,8 @@ func validateSecret(variable, secret string, fault func(variable, format string,
 		fault(variable, "has %d bytes, at least %d are needed; make one with: openssl rand -base64 48", len(secret), MinSecret)
 	case strings.Contains(secret, "-----BEGIN"):
 		fault(variable, "is a PEM file: a public key is no secret; give its path as JWT_PUBLIC_KEY")
+	case variety(secret) < minVariety:
+		fault(variable, "repeats a few characters; make one with: openssl rand -base64 48")
 	}
 }
 

@@ -10,7 +10,7 @@ const hidden = "xxxxx"
 
 // Redacted returns the configuration with its secrets hidden, for logs and check-config.
 func (c Config) Redacted() Config {
-	for _, secret := range []*string{&c.JWT.Secret, &c.JWT.PreviousSecret, &c.NATS.Password, &c.Peer.Secret, &c.ChatsvcCredential} {
+	for _, secret := range []*string{&c.JWT.Secret, &c.JWT.PreviousSecret, &c.NATS.Password, &c.Peer.Secret, &c.ChatsvcCredential, &c.AdminToken} {
 		if *secret != "" {
 			*secret = hidden
 		}

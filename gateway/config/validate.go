@@ -45,9 +45,13 @@ func (c *Config) Validate() error {
 	if !hasScheme(c.RedisURL, "redis", "rediss", "unix") {
 		fault("REDIS_URL", "not a URL such as redis://redis:6379")
 	}
+	if unverified(c.RedisURL) {
+		fault("REDIS_URL", "says skip_verify: without its certificate anybody can be the Redis; leave it out")
+	}
 	if c.PresenceDebounce < 0 || c.PresenceDebounce > time.Minute {
 		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
 	}
+	c.validateExposure(fault)
 	c.TLS.validate(fault)
 	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
 		fault("PROXY_PROTOCOL", "is on, and nobody is trusted to speak it: name the proxies' networks in %sTRUSTED_PROXIES", Prefix)
@@ -56,7 +60,8 @@ func (c *Config) Validate() error {
 	c.Peer.validate(fault, c.JWT)
 	c.SockJS.validate(fault)
 	for _, origin := range c.Origins {
-		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host ||
+			strings.Contains(origin, "*") {
 			fault("ORIGINS", "%q is not an origin such as https://shop.example", origin)
 		}
 	}

@@ -34,6 +34,8 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interv
 type Options struct {
 	Addr      string // where clients connect, host:port; port 0 takes a free one
 	AdminAddr string // where operators look, never a public address; "" is off
+	// AdminToken is asked for by the admin server (Authorization: Bearer), but for /healthz; "" asks nobody.
+	AdminToken string
 	// AddrSetting and AdminAddrSetting are what a person changes to choose another address, for error messages.
 	AddrSetting, AdminAddrSetting string
 
@@ -85,7 +87,7 @@ func New(opts Options) *Server {
 	s := &Server{opts: opts}
 	s.public = s.server(fromProxies(opts.TrustedProxies, s.publicRoutes()), writeTimeout)
 	if opts.AdminAddr != "" {
-		s.admin = s.server(s.adminRoutes(), profileTimeout)
+		s.admin = s.server(forOperators(opts.AdminToken, s.adminRoutes()), profileTimeout)
 	}
 	return s
 }
