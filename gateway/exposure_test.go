@@ -83,8 +83,13 @@ func TestThreat35AdminToken(t *testing.T) {
 	r.cfg.AdminToken = token
 	r.start()
 	for _, ask := range []struct{ method, path string }{
-		{"GET", "/metrics"}, {"GET", "/readyz"}, {"GET", "/debug/pprof/cmdline"}, {"GET", "/debug/pprof/"},
-		{"GET", "/nothing"}, {"GET", "/healthz/../metrics"}, {"POST", "/drain"},
+		{"GET", "/metrics"},
+		{"GET", "/readyz"},
+		{"GET", "/debug/pprof/cmdline"},
+		{"GET", "/debug/pprof/"},
+		{"GET", "/nothing"},
+		{"GET", "/healthz/../metrics"},
+		{"POST", "/drain"},
 	} {
 		for name, shown := range map[string]string{
 			"none": "", "empty": "Bearer ", "wrong": "Bearer " + token[1:] + "x", "a part": "Bearer " + token[:31],

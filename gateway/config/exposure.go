@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
 )
 
 // minVariety is how many different bytes a secret has to have: one of fewer was typed, not drawn.
@@ -50,8 +51,13 @@ func variety(text string) int {
 	return count
 }
 
-// unverified says whether a URL of Redis turns the check of its certificate off, which the driver would do.
-func unverified(raw string) bool {
-	u, err := url.Parse(raw)
-	return err == nil && u.Query().Has("skip_verify")
+// validateRedis refuses what is no URL of Redis, and one that turns the check of the certificate off, as the driver can.
+func (c *Config) validateRedis(fault func(variable, format string, args ...any)) {
+	u, err := url.Parse(c.RedisURL)
+	switch {
+	case err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme):
+		fault("REDIS_URL", "not a URL such as redis://redis:6379")
+	case u.Query().Has("skip_verify"):
+		fault("REDIS_URL", "says skip_verify: without its certificate anybody can be the Redis; leave it out")
+	}
 }

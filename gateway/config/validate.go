@@ -42,12 +42,7 @@ func (c *Config) Validate() error {
 			fault("NATS_URL", "not a list of URLs such as nats://nats:4222")
 		}
 	}
-	if !hasScheme(c.RedisURL, "redis", "rediss", "unix") {
-		fault("REDIS_URL", "not a URL such as redis://redis:6379")
-	}
-	if unverified(c.RedisURL) {
-		fault("REDIS_URL", "says skip_verify: without its certificate anybody can be the Redis; leave it out")
-	}
+	c.validateRedis(fault)
 	if c.PresenceDebounce < 0 || c.PresenceDebounce > time.Minute {
 		fault("PRESENCE_DEBOUNCE", "%v is not between 0 and 1m", c.PresenceDebounce)
 	}
