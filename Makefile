@@ -141,8 +141,9 @@ $(TOOLS): deploy/tools/go.mod deploy/tools/go.sum
 tools: $(TOOLS) ## Build the pinned tools (buf, protoc plugins, golangci-lint) into .bin
 
 .PHONY: generate
-generate: $(TOOLS) ## Regenerate protobuf code, the OpenAPI file and the browser bundle
+generate: $(TOOLS) ## Regenerate protobuf code, the OpenAPI file and the browser bundles
 	cd proto && buf lint && buf format -w && buf generate
+	cd gateway/web/sdk && npm ci --no-audit --no-fund --silent && npm run --silent embed
 	cd gateway/web && npm ci --no-audit --no-fund --silent && npm run --silent build
 
 .PHONY: proto-breaking

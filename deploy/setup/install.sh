@@ -42,7 +42,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   RUNLEVEL=1 "${apt[@]}" install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-for folder in gateway/web deploy/e2e/interop; do
+for folder in gateway/web gateway/web/sdk deploy/e2e/interop; do
   [ -f "$folder/package-lock.json" ] || continue
   if [ ! -f "$folder/node_modules/.package-lock.json" ] ||
     [ "$folder/package-lock.json" -nt "$folder/node_modules/.package-lock.json" ]; then

@@ -1,6 +1,7 @@
-// Package web is what a browser gets from a gateway: the test page at / and the files it needs, embedded in the
-// binary. It only serves files; the page talks to /ws and /api/v1 like any client. The page's scripts are written in
-// src and bundled into dist by `npm run build`; dist is checked in, so that building the gateway needs no Node.
+// Package web is what a browser gets from a gateway: the test page at / with the files it needs, and the client library
+// for script tags at /sdk, embedded in the binary. It only serves files; page and library talk to /ws and /api/v1 like
+// any client. The page's scripts are written in src, the library in sdk, an npm package of its own; `make generate`
+// bundles both into dist, which is checked in, so that building the gateway needs no Node.
 package web
 
 import (
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-//go:embed websocket-chat-client.html icon.svg dist/chat-client.js dist/chat-client.css
+//go:embed websocket-chat-client.html icon.svg dist/chat-client.js dist/chat-client.css dist/fliliy-websocket-client.js dist/sockjs.js
 var files embed.FS
 
 // policy lets the page load its own files and nothing else: no inline script, no style from elsewhere, no frame. It
@@ -26,10 +27,12 @@ var routes = []struct{ path, file, contentType string }{
 	{"/websocket-chat-client.html", "websocket-chat-client.html", "text/html; charset=utf-8"},
 	{"/assets/chat-client.js", "dist/chat-client.js", "text/javascript; charset=utf-8"},
 	{"/assets/chat-client.css", "dist/chat-client.css", "text/css; charset=utf-8"},
+	{"/sdk/fliliy-websocket-client.js", "dist/fliliy-websocket-client.js", "text/javascript; charset=utf-8"},
+	{"/sdk/sockjs.js", "dist/sockjs.js", "text/javascript; charset=utf-8"},
 	{"/assets/icon.svg", "icon.svg", "image/svg+xml"},
 }
 
-// Handler serves the page. Everything else is 404, methods other than GET and HEAD are 405. Browsers may keep the
+// Handler serves the page and the library. Everything else is 404, methods other than GET and HEAD are 405. Browsers may keep the
 // files but ask each time whether they are still good, by ETag: a new gateway has new ones at once.
 func Handler() http.Handler {
 	mux := http.NewServeMux()

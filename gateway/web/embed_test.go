@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -26,6 +28,8 @@ func TestFiles(t *testing.T) {
 		{"/websocket-chat-client.html", "text/html; charset=utf-8", "<title>Fliliy Chat</title>"},
 		{"/assets/chat-client.js", "text/javascript; charset=utf-8", "v12.stomp"},
 		{"/assets/chat-client.css", "text/css; charset=utf-8", "--accent"},
+		{"/sdk/fliliy-websocket-client.js", "text/javascript; charset=utf-8", "FliliyWebSocketClient"},
+		{"/sdk/sockjs.js", "text/javascript; charset=utf-8", "var SockJS="},
 		{"/assets/icon.svg", "image/svg+xml", "<svg"},
 	}
 	for _, test := range tests {
@@ -67,6 +71,8 @@ func TestNotThere(t *testing.T) {
 		{http.MethodGet, "/assets/chat-client.js.map", http.StatusNotFound},
 		{http.MethodGet, "/package.json", http.StatusNotFound},
 		{http.MethodGet, "/src/main.js", http.StatusNotFound},
+		{http.MethodGet, "/sdk/", http.StatusNotFound},
+		{http.MethodGet, "/sdk/src/client.ts", http.StatusNotFound},
 		{http.MethodGet, "/metrics", http.StatusNotFound},
 		{http.MethodPost, "/", http.StatusMethodNotAllowed},
 		{http.MethodDelete, "/assets/chat-client.js", http.StatusMethodNotAllowed},
@@ -128,5 +134,26 @@ func TestPageKeepsItsPolicy(t *testing.T) {
 		if strings.Contains(script, danger) {
 			t.Errorf("the script uses %s", danger)
 		}
+	}
+}
+
+// A page that chats should not weigh more for it than this.
+func TestLibraryIsSmall(t *testing.T) {
+	t.Parallel()
+	script := get(t, http.MethodGet, "/sdk/fliliy-websocket-client.js", http.Header{}).Body.Bytes()
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(script); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const limit = 25 << 10
+	if zipped.Len() > limit {
+		t.Errorf("the library's script has %d bytes, %d gzipped; at most %d are allowed", len(script), zipped.Len(), limit)
 	}
 }

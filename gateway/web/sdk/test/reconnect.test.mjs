@@ -1,0 +1,419 @@
+// What programs see when connections and servers come and go: every message once and in order, nothing lost.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { FliliyWebSocketClient } from "fliliy-websocket-client";
+import { endTime, fakeTime, jwt, pass, settle, World } from "./world.mjs";
+
+let world;
+let clients;
+beforeEach(() => {
+  fakeTime();
+  world = new World();
+  clients = [];
+});
+afterEach(() => endTime(clients));
+
+function make(more = {}) {
+  const { webSocketFactory, fetch } = world;
+  const client = new FliliyWebSocketClient({
+    serverUrl: ["http://one.test", "http://two.test"], jwtToken: "t", heartbeatMs: 0, webSocketFactory, fetch, ...more,
+  });
+  clients.push(client);
+  const seqs = [];
+  client.on("message", (event) => seqs.push(event.seq));
+  const states = [];
+  for (const name of ["connected", "disconnected", "reconnecting", "drain"]) {
+    client.on(name, (detail) => states.push(detail.node ? `${name} ${detail.node}` : name));
+  }
+  const errors = [];
+  client.on("error", (error) => errors.push(error.code));
+  return { client, seqs, states, errors };
+}
+
+const upTo = (n, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
+const codeOf = (promise) => promise.then(() => "resolved", (error) => error.code);
+
+test("goes on with rooms and inbox where they stood, on the next server", async () => {
+  const { client, seqs, states } = make();
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  world.say(1, "a");
+  world.socket.event("/user/queue/messages", { event: "NOTIFICATION", seq: 1 });
+  world.socket.end(1012);
+  for (let i = 0; i < 5; i++) world.say(1, "missed");
+  await pass(1_000);
+  world.say(1, "live");
+  assert.deepEqual(seqs, upTo(7));
+  assert.deepEqual(states, ["connected node of one.test", "disconnected", "reconnecting", "connected node of two.test"]);
+  assert.equal(world.sent("SUBSCRIBE", "/topic/chat/1")[1].headers["last-seq"], "1");
+  assert.equal(world.sent("SUBSCRIBE", "/user/queue/messages")[1].headers["last-seq"], "1");
+});
+
+test("before the first event it goes on from where the RECEIPT said", async () => {
+  world.say(1, "old");
+  const { client, seqs } = make();
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  world.socket.end(1006);
+  world.say(1, "missed");
+  await pass(1_000);
+  assert.deepEqual(seqs, [2]);
+});
+
+test("doubles are dropped, what comes too early waits for what is missing", async () => {
+  const { client, seqs } = make();
+  await client.connect();
+  await client.subscribeToChatRoom(1, { lastSeq: 0 });
+  const lost = [1, 2, 3, 4, 5, 6].map((n) => ({ event: "MESSAGE", chatRoomId: "1", seq: n }));
+  world.log("/topic/chat/1").push(...lost);
+  for (const n of [0, 0, 3, 2, 3, 5]) world.socket.event("/topic/chat/1", lost[n]);
+  assert.deepEqual(seqs, [1]);
+  await settle();
+  assert.deepEqual(seqs, upTo(6));
+});
+
+test("what has no answer is sent again under its name, and stored once", async () => {
+  const { client } = make();
+  await client.connect();
+  world.intercept = (socket, got) => {
+    if (got.command !== "SEND") return false;
+    world.intercept = () => false;
+    world.take(got, () => {}); // it is stored, and the connection ends before the RECEIPT
+    socket.end(1006);
+    return true;
+  };
+  const sends = ["a", "b", "c"].map((text) => client.sendTextMessage(1, text));
+  await pass(1_000);
+  const stored = await Promise.all(sends);
+  assert.deepEqual(stored.map(({ seq, duplicate }) => [seq, duplicate]), [[1, true], [2, false], [3, false]]);
+  const names = world.sent("SEND").map((got) => JSON.parse(got.body).clientMessageId);
+  assert.equal(names[0], names[1]);
+  assert.equal(new Set(names).size, 3);
+  assert.match(names[0], /^[0-9a-f]{32}$/);
+});
+
+test("what is sent offline waits, in order of each room", async () => {
+  const { client } = make();
+  world.down.add("ws://one.test/ws").add("ws://two.test/ws");
+  const connecting = client.connect();
+  const sends = ["a", "b", "c"].map((text) => client.sendTextMessage(1, text));
+  await pass(20_000);
+  assert.equal(client.pending, 3);
+  assert.equal(client.state, "connecting");
+  world.down.clear();
+  await pass(35_000);
+  await connecting;
+  assert.deepEqual((await Promise.all(sends)).map((stored) => stored.seq), [1, 2, 3]);
+});
+
+test("waits a random time up to a bound that doubles", async () => {
+  let chance = 1;
+  mock.method(Math, "random", () => chance);
+  const { client } = make({ reconnectMinMs: 100, reconnectMaxMs: 1_000 });
+  const waits = [];
+  client.on("reconnecting", ({ attempt, delayMs }) => waits.push([attempt, delayMs]));
+  world.down.add("ws://one.test/ws").add("ws://two.test/ws");
+  client.connect();
+  await pass(3_000, 50);
+  assert.deepEqual(waits.slice(0, 6), [[1, 100], [2, 200], [3, 400], [4, 800], [5, 1000], [6, 1000]]);
+  assert.deepEqual(world.opened.slice(0, 3).map((socket) => new URL(socket.url).host), ["one.test", "two.test", "one.test"]);
+  chance = 0;
+  await pass(1_100);
+  assert.deepEqual(waits.at(-1)[1], 0);
+});
+
+test("a connection that does not last does not make the waits short again", async () => {
+  mock.method(Math, "random", () => 1);
+  const { client } = make();
+  const attempts = [];
+  client.on("reconnecting", ({ attempt }) => attempts.push(attempt));
+  await client.connect();
+  world.socket.end(1006);
+  await pass(600);
+  world.socket.end(1006);
+  await pass(1_100);
+  world.say(1, "");
+  await pass(6_000);
+  world.socket.end(1006);
+  await settle();
+  assert.deepEqual(attempts, [1, 2, 1]);
+});
+
+test("without autoReconnect each server is tried once, and a loss is the end", async () => {
+  const { client, states, errors } = make({ autoReconnect: false });
+  world.down.add("ws://one.test/ws").add("ws://two.test/ws");
+  assert.equal(await codeOf(client.connect()), "UNAVAILABLE");
+  assert.equal(world.opened.length, 2);
+  world.down.delete("ws://two.test/ws");
+  await client.connect();
+  const waiting = codeOf(client.subscribeToChatRoom(1).then(() => client.sendTextMessage(1, "x")));
+  world.intercept = (socket, got) => got.command === "SEND" && (socket.end(1011), true);
+  assert.equal(await waiting, "DISCONNECTED");
+  await pass(60_000);
+  assert.equal(client.state, "disconnected");
+  assert.equal(states.at(-1), "disconnected");
+  assert.equal(errors.at(-1), "DISCONNECTED");
+});
+
+test("a server that leaves is left in time, without loss, double or silence", async () => {
+  const { client, seqs, states } = make();
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  const old = world.socket;
+  world.say(1, "a");
+  old.event("/user/queue/errors", { event: "DRAIN", reconnectAfterMs: 4_000 });
+  let held = [];
+  world.intercept = (socket, got) => socket !== old && got.command === "SUBSCRIBE" && held.push([socket, got]) > 0;
+  await pass(2_500);
+  assert.equal(world.sockets.size, 2, "both connections are open while the new one catches up");
+  world.say(1, "by the old one");
+  await client.sendTextMessage(1, "sent by the old one");
+  assert.equal(old.sent.at(-1).command, "SEND");
+  assert.deepEqual(seqs, [1, 2, 3]);
+  world.intercept = () => false;
+  for (const [socket, got] of held) world.receive(socket, got);
+  await settle();
+  assert.deepEqual(Array.from(world.sockets), [world.opened.at(-1)]);
+  assert.equal(old.sent.at(-1).command, "DISCONNECT");
+  world.say(1, "by the new one");
+  await client.sendTextMessage(1, "sent by the new one");
+  assert.deepEqual(seqs, upTo(5));
+  assert.deepEqual(states, ["connected node of one.test", "drain", "connected node of two.test"]);
+});
+
+test("a server that leaves before the next one is found is resumed all the same", async () => {
+  const { client, seqs } = make();
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  world.down.add("ws://two.test/ws").add("ws://one.test/ws");
+  world.socket.event("/user/queue/errors", { event: "DRAIN", reconnectAfterMs: 1_000 });
+  await pass(1_000);
+  world.socket.end(1012);
+  world.say(1, "missed");
+  world.down.clear();
+  await pass(30_000);
+  assert.equal(client.state, "connected");
+  assert.deepEqual(seqs, [1]);
+});
+
+test("a gap is read by REST and delivered before what follows it", async () => {
+  const { client, seqs } = make();
+  const gaps = [];
+  client.on("gap", ({ fromSeq, toSeq }) => gaps.push([fromSeq, toSeq]));
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  world.say(1, "first");
+  world.socket.end(1006);
+  for (let i = 0; i < 2_999; i++) world.say(1, "missed");
+  await pass(600);
+  world.say(1, "live");
+  await settle();
+  assert.deepEqual(gaps, [[2, 2000]]);
+  assert.deepEqual(seqs, upTo(3_001));
+  assert.equal(world.pages.length, 4);
+  assert.equal(world.pages[0].url, "http://two.test/api/v1/chat-rooms/1/messages?afterSeq=1&limit=500");
+  assert.equal(world.pages[0].headers.Authorization, "Bearer t");
+});
+
+test("more than can be kept comes in order, too", async () => {
+  const { client, seqs } = make();
+  world.replayCap = 5_000;
+  for (let i = 0; i < 6_000; i++) world.say(1, "");
+  await client.connect();
+  await client.subscribeToChatRoom(1, { lastSeq: 0 });
+  await settle();
+  assert.deepEqual(seqs, upTo(6_000));
+});
+
+test("a gap survives failing pages and a lost connection", async () => {
+  let failures = 3;
+  const { client, seqs, errors } = make({
+    fetch: async (...args) => {
+      if (failures-- > 0) throw new TypeError("network");
+      if (failures === -3) world.socket.end(1006);
+      return world.fetch(...args);
+    },
+  });
+  for (let i = 0; i < 4_000; i++) world.say(1, "");
+  await client.connect();
+  await client.subscribeToChatRoom(1, { lastSeq: 0 });
+  await pass(20_000);
+  assert.deepEqual(seqs, upTo(4_000));
+  assert.equal(world.opened.length, 2);
+  assert.deepEqual(errors, []);
+});
+
+test("a gap that may not be read is told", async () => {
+  const refuse = async () => ({ ok: false, status: 403, headers: new Headers(), json: async () => ({ code: "FORBIDDEN", message: "no" }) });
+  const { client, seqs, errors } = make({ fetch: refuse });
+  for (let i = 0; i < 1_500; i++) world.say(1, "");
+  await client.connect();
+  await client.subscribeToChatRoom(1, { lastSeq: 0 });
+  await settle();
+  assert.deepEqual([seqs, errors], [[], ["FORBIDDEN"]]);
+});
+
+test("silence is a loss", async () => {
+  const { client, states } = make({ heartbeatMs: 10_000 });
+  await client.connect();
+  await pass(45_000, 1_000);
+  assert.deepEqual(states.slice(0, 3), ["connected node of one.test", "disconnected", "reconnecting"]);
+  await client.disconnect();
+});
+
+test("a server that does not answer is left", async () => {
+  const { client } = make({ heartbeatMs: 0 });
+  await client.connect();
+  world.intercept = (socket, got) => got.command === "SEND" && socket === world.opened[0];
+  const stored = client.sendTextMessage(1, "x");
+  await pass(31_000, 1_000);
+  assert.equal((await stored).seq, 1);
+  assert.equal(client.node, "node of two.test");
+});
+
+test("a handshake that does not end is given up", async () => {
+  const { client } = make();
+  world.intercept = (socket, got) => got.command === "CONNECT" && socket.url.includes("one");
+  const connecting = client.connect();
+  await pass(11_000, 1_000);
+  await connecting;
+  assert.equal(client.node, "node of two.test");
+});
+
+test("the status is set again on every connection", async () => {
+  const { client } = make();
+  await client.connect();
+  await client.updateStatus("busy");
+  world.socket.end(1006);
+  await pass(1_000);
+  assert.deepEqual(world.sent("SEND").map((got) => got.body), ['{"status":"busy"}', '{"status":"busy"}']);
+});
+
+test("what makes the server close the connection is not sent for ever", async () => {
+  const { client } = make();
+  await client.connect();
+  world.intercept = (socket, got) => got.command === "SEND" && got.body.includes("poison") && (socket.end(1009), true);
+  const poison = codeOf(client.sendTextMessage(1, "poison"));
+  const after = client.sendTextMessage(1, "fine");
+  await pass(3_000);
+  assert.equal(await poison, "INVALID");
+  assert.equal((await after).seq, 1);
+  world.intercept = (socket, got) => got.command === "SEND" && (world.fail(socket, got, "TOO_LARGE"), true);
+  assert.equal(await codeOf(client.sendTextMessage(1, "named by the ERROR frame")), "TOO_LARGE");
+});
+
+test("a token is renewed in place before it ends", async () => {
+  let asked = 0;
+  const { client } = make({ jwtToken: async () => jwt(Date.now() + 120_000, `n${++asked}`) });
+  const renewed = [];
+  client.on("tokenRenewed", ({ expiresAt }) => renewed.push(expiresAt.toISOString()));
+  await client.connect();
+  await pass(85_000, 1_000);
+  assert.equal(asked, 1);
+  await pass(10_000, 1_000);
+  assert.equal(asked, 2);
+  const [sent] = world.sent("SEND", "/app/user/token");
+  assert.match(atob(JSON.parse(sent.body).token.split(".")[1]), /n2/);
+  assert.deepEqual(renewed, ["2026-11-23T08:03:30.000Z"]);
+  assert.equal(world.opened.length, 1);
+});
+
+test("a renewal that fails is tried again", async () => {
+  let asked = 0;
+  const token = async () => {
+    if (++asked === 2) throw new Error("login is away");
+    return jwt(Date.now() + 120_000);
+  };
+  const { client, errors } = make({ jwtToken: token });
+  await client.connect();
+  await pass(100_000, 1_000);
+  assert.equal(world.sent("SEND", "/app/user/token").length, 1);
+  assert.deepEqual(errors, ["UNAVAILABLE"]);
+});
+
+test("a token that is refused is replaced, three times at most; a string is the end at once", async () => {
+  let asked = 0;
+  world.intercept = (socket, got) => {
+    if (got.command !== "CONNECT" || got.headers.Authorization === "Bearer good") return false;
+    world.fail(socket, got, "TOKEN_EXPIRED");
+    return true;
+  };
+  const { client } = make({ jwtToken: () => (++asked > 2 ? "good" : "bad") });
+  const connecting = client.connect();
+  await pass(3_000);
+  await connecting;
+  assert.equal(asked, 3);
+  const { client: other, states } = make({ jwtToken: () => "bad" });
+  const failed = codeOf(other.connect());
+  await pass(20_000);
+  assert.equal(await failed, "TOKEN_EXPIRED");
+  assert.equal(states.filter((state) => state === "reconnecting").length, 2);
+  const { client: third, errors } = make({ jwtToken: "bad" });
+  assert.equal(await codeOf(third.connect()), "TOKEN_EXPIRED");
+  assert.deepEqual([third.state, errors], ["disconnected", ["TOKEN_EXPIRED"]]);
+});
+
+test("a session that ends with its token goes on under a new one", async () => {
+  let asked = 0;
+  const { client, seqs } = make({ jwtToken: () => `t${++asked}` });
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  world.fail(world.socket, undefined, "TOKEN_EXPIRED");
+  world.say(1, "missed");
+  await pass(1_000);
+  assert.equal(world.sent("CONNECT").at(-1).headers.Authorization, "Bearer t2");
+  assert.deepEqual(seqs, [1]);
+});
+
+test("updateToken replaces the token of an open connection", async () => {
+  const { client } = make({ jwtToken: "old" });
+  await client.connect();
+  await client.updateToken("new");
+  assert.deepEqual(world.sent("SEND").map((got) => got.body), ['{"token":"new"}']);
+  client.reconnect();
+  await pass(1_000);
+  assert.equal(world.sent("CONNECT").at(-1).headers.Authorization, "Bearer new");
+});
+
+test("rooms are kept over disconnect and connect", async () => {
+  const { client, seqs } = make();
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  await client.disconnect();
+  world.say(1, "meanwhile");
+  await client.connect();
+  await settle();
+  assert.deepEqual(seqs, [1]);
+});
+
+test("disconnect ends attempts, too", async () => {
+  const { client } = make();
+  world.down.add("ws://one.test/ws").add("ws://two.test/ws");
+  const connecting = codeOf(client.connect());
+  await pass(2_000);
+  await client.disconnect();
+  const { length } = world.opened;
+  await pass(60_000, 1_000);
+  assert.equal(world.opened.length, length);
+  assert.equal(await connecting, "DISCONNECTED");
+});
+
+test("SockJS by option, and when WebSocket cannot get through", async () => {
+  const sockJSFactory = (url) => world.webSocketFactory(url);
+  const { client } = make({ transport: "sockjs", sockJSFactory });
+  await client.connect();
+  assert.equal(world.opened[0].url, "http://one.test/ws");
+  world.down.add("ws://one.test/ws").add("ws://two.test/ws");
+  const { client: auto } = make({ transport: "auto", sockJSFactory });
+  auto.connect();
+  await pass(3_000);
+  assert.deepEqual(world.opened.slice(1).map((socket) => socket.url), ["ws://one.test/ws", "http://two.test/ws"]);
+  world.socket.end(1006);
+  await pass(3_000);
+  assert.equal(world.opened.at(-1).url, "http://one.test/ws", "what worked goes on being used");
+});
+
+test("without a WebSocket it says what to do", async () => {
+  const { client } = make({ webSocketFactory: undefined });
+  await assert.rejects(client.connect(), /webSocketFactory/);
+});
