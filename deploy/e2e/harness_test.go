@@ -26,6 +26,7 @@ const patience = 30 * time.Second
 // stage is a running system with two gateways, named after what it stands on.
 type stage struct {
 	name  string
+	dir   string // its data
 	stack *allinone.Stack
 }
 
@@ -47,7 +48,7 @@ func runOnStages(m *testing.M) int {
 		return fail(err)
 	}
 	defer stopReal()
-	stages = []*stage{{"embedded", embedded}, {"real", real}}
+	stages = []*stage{embedded, real}
 	return m.Run()
 }
 
@@ -74,7 +75,7 @@ func allowOldBrowsers(cfg *config.Config) {
 	cfg.Origins = []string{shopOrigin}
 }
 
-func startEmbedded() (*allinone.Stack, func(), error) {
+func startEmbedded() (*stage, func(), error) {
 	dir, err := os.MkdirTemp("", "fliliy-e2e-")
 	if err != nil {
 		return nil, nil, err
@@ -83,10 +84,10 @@ func startEmbedded() (*allinone.Stack, func(), error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return stack, func() { report(stack.Stop()); report(os.RemoveAll(dir)) }, nil
+	return &stage{"embedded", dir, stack}, func() { report(stack.Stop()); report(os.RemoveAll(dir)) }, nil
 }
 
-func startReal() (*allinone.Stack, func(), error) {
+func startReal() (*stage, func(), error) {
 	dir, err := os.MkdirTemp("", "fliliy-e2e-")
 	if err != nil {
 		return nil, nil, err
@@ -117,7 +118,7 @@ func startReal() (*allinone.Stack, func(), error) {
 		return nil, nil, err
 	}
 	undo = append(undo, func() { report(stack.Stop()) })
-	return stack, stopAll, nil
+	return &stage{"real", dir, stack}, stopAll, nil
 }
 
 // report makes a fault while stopping fail the run: a server that does not stop cleanly is a bug.
