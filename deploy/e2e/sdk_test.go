@@ -40,7 +40,7 @@ type message struct {
 }
 
 // messages of the history by REST, which is the truth.
-func (s *stage) messages(t *testing.T, who person, room string, afterSeq string) []message {
+func (s *stage) messages(t *testing.T, who person, room, afterSeq string) []message {
 	t.Helper()
 	status, answer := s.rest(t, who, http.MethodGet, "/api/v1/chat-rooms/"+room+"/messages?limit=1000&afterSeq="+afterSeq, nil)
 	events, _ := answer["events"].([]any)
@@ -224,4 +224,34 @@ func TestSDKReadme(t *testing.T) {
 			t.Errorf("the example is too long to be a start:\n%s", example)
 		}
 	})
+}
+
+// TestSDKByScriptTag has two people talk in a real browser by the script that gateways serve, one over WebSocket, one
+// over SockJS, which only that page loads. The page's policy is on.
+func TestSDKByScriptTag(t *testing.T) {
+	t.Parallel()
+	s := stages[0]
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("%v: `make setup` installs it", err)
+	}
+	p := s.people(t, "alice", "bob")
+	room := s.room(t, p[0], p[1])
+	var report struct {
+		Got    [][]string
+		SockJS []bool
+	}
+	runNode(t, "script.mjs", map[string]any{
+		"browser": browser, "pages": []string{s.httpURL(0) + "/", s.httpURL(1) + "/"}, "room": room,
+		"people": []map[string]string{
+			{"token": p[0].token, "transport": "websocket"}, {"token": p[1].token, "transport": "sockjs"},
+		},
+	}, &report)
+	lines := []string{"line 0", "line 1"}
+	if diff := cmp.Diff([][]string{lines, lines}, report.Got); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]bool{false, true}, report.SockJS); diff != "" {
+		t.Errorf("pages that loaded SockJS (-want +got):\n%s", diff)
+	}
 }

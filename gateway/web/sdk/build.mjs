@@ -1,43 +1,63 @@
-// Builds the package: ESM and CommonJS with their dependencies left outside, and the script-tag bundle with stompjs
-// inside and SockJS beside it. With an argument, the script bundle goes to that folder alone: the gateway embeds it.
-import { mkdirSync, writeFileSync } from "node:fs";
+// Builds the package. Without an argument: ESM and CommonJS with their dependencies left outside, and the script-tag
+// bundle with stompjs inside and SockJS beside it. `types`: the declarations, once for each kind of module. `embed FOLDER`:
+// the script bundle alone, for a gateway to serve.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const common = { bundle: true, target: "es2019", charset: "utf8", logLevel: "warning" };
-const external = ["@stomp/stompjs", "sockjs-client"];
-const [embedded] = process.argv.slice(2);
-const scripts = embedded ?? "build/script";
+
+/** A module of the package itself; what it depends on stays where npm puts it. */
+const moduleOf = (format) =>
+  build({
+    ...common,
+    entryPoints: ["src/index.ts"],
+    outfile: `build/${format}/index.js`,
+    format,
+    external: ["@stomp/stompjs", "sockjs-client"],
+    sourcemap: true,
+  });
 
 /** A script for a <script> tag, with the licences of what is in it. */
-const script = (entry, name, more = {}) =>
+const scriptOf = (folder, entry, name, banner, more = {}) =>
   build({
     ...common,
     ...more,
     entryPoints: [entry],
-    outfile: `${scripts}/${name}`,
+    outfile: `${folder}/${name}`,
     format: "iife",
+    platform: "browser",
     minify: true,
     legalComments: "inline",
+    banner: { js: `/*! ${banner} */` },
   });
 
-const banner = { js: "/*! fliliy-websocket-client, MIT. Contains @stomp/stompjs, Apache-2.0. */" };
-const sockJS = { js: "/*! sockjs-client, MIT */" };
-const work = [
-  script("src/script.ts", "fliliy-websocket-client.js", { banner }),
-  script("sockjs-client", "sockjs.js", {
-    banner: sockJS,
-    globalName: "SockJS",
-    define: { global: "globalThis" },
-    platform: "browser",
-  }),
-];
-if (!embedded) {
-  work.push(
-    build({ ...common, entryPoints: ["src/index.ts"], outfile: "build/esm/index.js", format: "esm", external, sourcemap: true }),
-    build({ ...common, entryPoints: ["src/index.ts"], outfile: "build/cjs/index.cjs", format: "cjs", external, sourcemap: true }),
-  );
-  // CommonJS has types of its own: TypeScript takes a .d.ts of this package for those of an ES module.
+const scripts = (folder) =>
+  Promise.all([
+    scriptOf(
+      folder,
+      "src/script.ts",
+      "fliliy-websocket-client.js",
+      "fliliy-websocket-client, MIT. Contains @stomp/stompjs, Apache-2.0.",
+    ),
+    scriptOf(folder, "sockjs-client", "sockjs.js", "sockjs-client, MIT", {
+      globalName: "SockJS",
+      define: { global: "globalThis" },
+    }),
+  ]);
+
+/** In a folder of this kind .js and .d.ts are CommonJS, whatever the package is. */
+function markCommonJS() {
   mkdirSync("build/cjs", { recursive: true });
-  writeFileSync("build/cjs/index.d.cts", 'export * from "../types/index.js" with { "resolution-mode": "import" };\n');
+  writeFileSync("build/cjs/package.json", '{"type":"commonjs"}\n');
 }
-await Promise.all(work);
+
+const [what, folder] = process.argv.slice(2);
+if (what === "embed") await scripts(folder);
+else if (what === "types") {
+  execFileSync("node_modules/.bin/tsc", ["-p", "."], { stdio: "inherit" });
+  cpSync("build/types", "build/cjs", { recursive: true });
+} else {
+  markCommonJS();
+  await Promise.all([moduleOf("esm"), moduleOf("cjs"), scripts("build/script")]);
+}
