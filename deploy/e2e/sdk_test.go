@@ -120,6 +120,40 @@ func TestSDKGap(t *testing.T) {
 	})
 }
 
+// TestSDKHidden: what was written while somebody was out of the room is no hole that the library waits for.
+func TestSDKHidden(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, s *stage) {
+		needSDK(t)
+		p := s.people(t, "alice", "bob")
+		room := s.room(t, p[0], p[1])
+		call := func(method, path string, body any) float64 {
+			t.Helper()
+			status, answer := s.rest(t, p[0], method, "/api/v1/chat-rooms/"+room+path, body)
+			if status/100 != 2 {
+				t.Fatalf("%s %s: status %d, answer %v", method, path, status, answer)
+			}
+			seq, _ := answer["seq"].(float64)
+			return seq
+		}
+		say := func(content string) float64 {
+			return call(http.MethodPost, "/messages", map[string]any{"content": content})
+		}
+		say("for both")
+		call(http.MethodDelete, "/members/"+p[1].id, nil)
+		say("hidden")
+		call(http.MethodPost, "/members", map[string]any{"memberIds": []string{p[1].id}})
+		last := say("for both again")
+		var report struct{ Me diary }
+		runNode(t, stackScripts+"follow.mjs", map[string]any{
+			"server": s.httpURL(1), "room": room, "token": p[1].token, "upTo": last,
+		}, &report)
+		report.Me.sameAs(t, "bob", s.messages(t, p[1], room, "0"))
+		if len(report.Me.Seen) != 2 || len(report.Me.Errors) > 0 {
+			t.Errorf("bob saw %v, errors %v; want the two messages that he may read", report.Me.Seen, report.Me.Errors)
+		}
+	})
+}
+
 // TestSDKRenewsItsToken: a session goes on past the end of the token that it began with.
 func TestSDKRenewsItsToken(t *testing.T) {
 	t.Parallel()

@@ -43,7 +43,9 @@ export interface MemberEvent {
   chatRoomId: string;
   seq: number;
   userId: string;
-  change: "joined" | "left" | "removed";
+  change: "joined" | "left" | "removed" | "muted" | "unmuted" | "banned" | "unbanned" | (string & {});
+  /** When a mute or ban ends by itself. */
+  until?: string;
   at: string;
 }
 export interface EditedEvent {

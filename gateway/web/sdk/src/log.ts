@@ -1,5 +1,6 @@
 // The order of one log: every event once, by seq, without holes, whatever comes in whichever order. What a
-// subscription left out (GAP) or what is missing for any other reason is read by pages before what follows it.
+// subscription left out (GAP) or what is missing for any other reason is read by pages before what follows it; pages
+// are the truth, also about what this user may not see.
 import { BackOff } from "./backoff.js";
 import { asChatError, type ChatError } from "./errors.js";
 
@@ -14,7 +15,7 @@ export interface Item {
 export interface LogPorts<T extends Item> {
   /** Takes the next event in order. */
   deliver(item: T): void;
-  /** Reads some of what comes after a seq, in order, without holes. */
+  /** Reads some of what comes after a seq, in order; what it leaves out in between does not exist for this user. */
   page(afterSeq: number): Promise<T[]>;
   /** Is told what keeps a hole from being filled; whether to try again. */
   failed(error: ChatError): boolean;
@@ -62,16 +63,14 @@ export class Log<T extends Item> {
   }
 
   private release(): void {
-    const round = this.round;
     for (;;) {
       const item = this.ahead.get(this.last! + 1);
       if (!item) break;
       this.ahead.delete(item.seq);
       this.last = item.seq;
       this.ports.deliver(item);
-      if (round !== this.round) return; // the handler ended it
     }
-    if (this.last! < this.known && !this.filling) void this.fill(round);
+    if (this.last! < this.known && !this.filling) void this.fill(this.round);
   }
 
   private async fill(round: number): Promise<void> {
@@ -86,15 +85,20 @@ export class Log<T extends Item> {
         if (!(await this.wait(asChatError(cause)))) return this.reset();
         continue;
       }
-      if (round !== this.round) return;
       for (const item of page) {
-        if (round === this.round) this.push(item);
+        if (round === this.round) this.take(item);
       }
       if (round !== this.round) return;
       if (this.last! > after) this.backOff.reset();
       else await this.pause(this.backOff.next()); // the server knows more events than it shows yet
     }
     if (round === this.round) this.filling = false;
+  }
+
+  /** Takes an event of a page. What a page leaves out is hidden from this user, for good: it is no hole. */
+  private take(item: T): void {
+    this.last = Math.max(this.last!, item.seq - 1);
+    this.push(item);
   }
 
   private async wait(error: ChatError): Promise<boolean> {

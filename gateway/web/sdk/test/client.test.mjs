@@ -128,16 +128,19 @@ test("is told to wait and sends again, in order", async () => {
     return true;
   };
   const both = Promise.all([client.sendTextMessage(1, "a"), client.sendTextMessage(1, "b")]);
-  await pass(2_500);
+  await pass(1_000);
+  const third = client.sendTextMessage(1, "c");
+  await pass(1_500);
   assert.equal(world.sent("SEND").length, 1);
   await pass(8_000);
   assert.deepEqual((await both).map((stored) => stored.seq), [1, 2]);
-  assert.deepEqual(world.log("/topic/chat/1").map((event) => event.content), ["a", "b"]);
+  assert.equal((await third).seq, 3);
+  assert.deepEqual(world.log("/topic/chat/1").map((event) => event.content), ["a", "b", "c"]);
   assert.deepEqual(errors, []);
 });
 
 test("what can never be sent is refused here", async () => {
-  const { client } = make({ queueLimit: 2 });
+  const { client, errors } = make({ queueLimit: 2 });
   assert.equal(await codeOf(client.sendTextMessage("room", "x")), "INVALID");
   assert.equal(await codeOf(client.subscribeToChatRoom("-1")), "INVALID");
   assert.equal(await codeOf(client.sendTextMessage(1, "好".repeat(22_000))), "TOO_LARGE");
@@ -145,6 +148,7 @@ test("what can never be sent is refused here", async () => {
   assert.equal(await codeOf(client.sendTextMessage(3, "c")), "QUEUE_FULL");
   await client.disconnect();
   assert.deepEqual(await Promise.all(waiting), ["DISCONNECTED", "DISCONNECTED"]);
+  assert.deepEqual(errors, ["INVALID", "INVALID", "TOO_LARGE", "QUEUE_FULL"], "the program knows that it has disconnected");
   assert.throws(() => new FliliyWebSocketClient({ serverUrl: "somewhere", jwtToken: "t" }), { code: "INVALID" });
   assert.throws(() => new FliliyWebSocketClient({ jwtToken: "t" }), { code: "INVALID" });
 });
@@ -179,6 +183,8 @@ test("a subscription that cannot be had now is asked for again", async () => {
   world.intercept = (socket, got) =>
     got.command === "SUBSCRIBE" && refusals-- > 0 && (world.refuse(socket, got, "UNAVAILABLE", 1_000), true);
   const live = client.subscribeToChatRoom(3);
+  await pass(900);
+  assert.equal(world.sent("SUBSCRIBE", "/topic/chat/3").length, 1);
   await pass(15_000);
   assert.deepEqual(await live, { chatRoomId: "3", seq: 0 });
 });
@@ -196,6 +202,17 @@ test("unsubscribes, and what comes late is not told", async () => {
   await client.subscribeToChatRoom(3);
   world.say(3, "again");
   assert.deepEqual(seen.map((event) => event.content), ["again"]);
+});
+
+test("a subscription that is given up before its answer never was", async () => {
+  const { client } = make();
+  const told = [];
+  client.on("subscribed", ({ chatRoomId }) => told.push(chatRoomId));
+  await client.connect();
+  const live = codeOf(client.subscribeToChatRoom(3));
+  await client.unsubscribeFromChatRoom(3);
+  assert.equal(await live, "DISCONNECTED");
+  assert.deepEqual([told, client.chatRooms], [[], []]);
 });
 
 test("acknowledges the newest of a burst, once", async () => {

@@ -170,6 +170,7 @@ test("a server that leaves is left in time, without loss, double or silence", as
   await client.sendTextMessage(1, "sent by the old one");
   assert.equal(old.sent.at(-1).command, "SEND");
   assert.deepEqual(seqs, [1, 2, 3]);
+  await client.subscribeToChatRoom(2);
   world.intercept = () => false;
   for (const [socket, got] of held) world.receive(socket, got);
   await settle();
@@ -178,7 +179,64 @@ test("a server that leaves is left in time, without loss, double or silence", as
   world.say(1, "by the new one");
   await client.sendTextMessage(1, "sent by the new one");
   assert.deepEqual(seqs, upTo(5));
+  world.say(2, "in a room that was subscribed meanwhile");
+  assert.deepEqual(seqs, [...upTo(5), 1]);
   assert.deepEqual(states, ["connected node of one.test", "drain", "connected node of two.test"]);
+});
+
+test("state comes once while two connections are open", async () => {
+  const { client } = make();
+  const got = [];
+  client.on("typing", ({ userId }) => got.push(userId));
+  client.on("presence", ({ online }) => got.push(online));
+  await client.connect();
+  await client.subscribeToChatRoom(1);
+  await client.subscribeToChatRoom(2);
+  const old = world.socket;
+  world.intercept = (socket, { headers }) => socket !== old && headers.destination === "/topic/chat/2";
+  old.event("/user/queue/errors", { event: "DRAIN", reconnectAfterMs: 1_000 });
+  await pass(1_000);
+  assert.equal(world.sockets.size, 2);
+  for (const socket of world.sockets) socket.event("/topic/chat/1", { event: "TYPING", chatRoomId: "1", userId: "bob" });
+  world.socket.event("/topic/chat/1", { event: "PRESENCE", chatRoomId: "1", online: [] });
+  assert.deepEqual(got, ["bob", []]);
+});
+
+test("what a leaving server has not answered is sent again by the next one, once", async () => {
+  const { client } = make();
+  await client.connect();
+  const old = world.socket;
+  world.intercept = (socket, got) => socket === old && got.command === "SEND";
+  const first = client.sendTextMessage(1, "a");
+  await settle();
+  old.event("/user/queue/errors", { event: "DRAIN", reconnectAfterMs: 1_000 });
+  await pass(2_000);
+  assert.equal((await first).seq, 1);
+  let held;
+  world.intercept = (socket, got) => got.command === "SEND" && !held && ((held = [socket, got]), true);
+  const second = client.sendTextMessage(1, "b");
+  const third = client.sendTextMessage(1, "c");
+  await pass(1_000);
+  world.receive(...held);
+  assert.deepEqual([(await second).seq, (await third).seq], [2, 3]);
+  assert.deepEqual(world.sent("SEND").map((got) => JSON.parse(got.body).content), ["a", "a", "b", "c"]);
+});
+
+test("what was sent again is not sent once more when the old connection is given up", async () => {
+  const { client } = make();
+  await client.connect();
+  const old = world.socket;
+  world.intercept = (_, got) => got.command === "SEND";
+  const stored = client.sendTextMessage(1, "a");
+  await settle();
+  old.event("/user/queue/errors", { event: "DRAIN", reconnectAfterMs: 1_000 });
+  await pass(2_000);
+  const later = client.sendTextMessage(1, "b");
+  await settle();
+  assert.equal(world.sent("SEND").length, 2, "one by each connection");
+  world.intercept = () => false;
+  world.receive(world.socket, world.sent("SEND")[1]);
+  assert.deepEqual([(await stored).seq, (await later).seq], [1, 2]);
 });
 
 test("a server that leaves before the next one is found is resumed all the same", async () => {
@@ -213,6 +271,19 @@ test("a gap is read by REST and delivered before what follows it", async () => {
   assert.equal(world.pages.length, 4);
   assert.equal(world.pages[0].url, "http://two.test/api/v1/chat-rooms/1/messages?afterSeq=1&limit=500");
   assert.equal(world.pages[0].headers.Authorization, "Bearer t");
+});
+
+test("what was written while the user was out of the room is no hole", async () => {
+  const { client, seqs, errors } = make();
+  for (let i = 0; i < 1_200; i++) world.say(1, "");
+  for (const hidden of [4, 5, 6, 900, 1_150]) world.hidden.add(hidden);
+  await client.connect();
+  await client.subscribeToChatRoom(1, { lastSeq: 0 });
+  await settle();
+  world.say(1, "live");
+  const visible = upTo(1_201).filter((seq) => !world.hidden.has(seq));
+  assert.deepEqual(seqs, visible);
+  assert.deepEqual(errors, []);
 });
 
 test("more than can be kept comes in order, too", async () => {
@@ -355,14 +426,28 @@ test("a token that is refused is replaced, three times at most; a string is the 
 
 test("a session that ends with its token goes on under a new one", async () => {
   let asked = 0;
-  const { client, seqs } = make({ jwtToken: () => `t${++asked}` });
+  const { client, seqs } = make({ jwtToken: () => jwt(Date.now() + 3_600_000, `t${++asked}`) });
   await client.connect();
   await client.subscribeToChatRoom(1);
   world.fail(world.socket, undefined, "TOKEN_EXPIRED");
   world.say(1, "missed");
   await pass(1_000);
-  assert.equal(world.sent("CONNECT").at(-1).headers.Authorization, "Bearer t2");
+  assert.match(atob(world.sent("CONNECT").at(-1).headers.Authorization.split(".")[1]), /"t2"/);
   assert.deepEqual(seqs, [1]);
+});
+
+test("a token is used again while it is good for a while", async () => {
+  let asked = 0;
+  const { client } = make({ jwtToken: () => (asked++, jwt(Date.now() + 3_600_000)) });
+  await client.connect();
+  client.reconnect();
+  await pass(1_000);
+  assert.equal(asked, 1);
+  const { client: other } = make({ jwtToken: () => (asked++, jwt(Date.now() + 50_000)) });
+  await other.connect();
+  other.reconnect();
+  await pass(1_000);
+  assert.equal(asked, 3);
 });
 
 test("updateToken replaces the token of an open connection", async () => {
@@ -395,6 +480,17 @@ test("disconnect ends attempts, too", async () => {
   const { length } = world.opened;
   await pass(60_000, 1_000);
   assert.equal(world.opened.length, length);
+  assert.equal(await connecting, "DISCONNECTED");
+});
+
+test("disconnect ends a handshake, too", async () => {
+  const { client } = make();
+  world.intercept = () => true;
+  const connecting = codeOf(client.connect());
+  await settle();
+  assert.equal(world.sockets.size, 1);
+  await client.disconnect();
+  assert.equal(world.sockets.size, 0);
   assert.equal(await connecting, "DISCONNECTED");
 });
 

@@ -101,6 +101,7 @@ export class World {
   logs = new Map(); // destination to its events
   names = new Map(); // clientMessageId to its event
   forbidden = new Set(); // destinations
+  hidden = new Set(); // seqs that this user may not see, of any room
   replayCap = 1000;
   pages = []; // the URLs that were fetched
   user = "alice";
@@ -123,7 +124,7 @@ export class World {
     const room = /chat-rooms\/(\d+)\/messages/.exec(pathname)?.[1];
     const log = this.log(room ? `/topic/chat/${room}` : "/user/queue/messages");
     const after = Number(searchParams.get("afterSeq"));
-    const events = log.filter((event) => event.seq > after).slice(0, Number(searchParams.get("limit")));
+    const events = log.filter((event) => event.seq > after && !this.hidden.has(event.seq)).slice(0, Number(searchParams.get("limit")));
     return { ok: true, status: 200, headers: new Headers(), json: async () => structuredClone({ events }) };
   };
 
@@ -200,7 +201,7 @@ export class World {
     if (destination === ERRORS) return answer();
     const log = this.log(destination);
     if (last !== undefined) {
-      const missed = log.filter((event) => event.seq > Number(last));
+      const missed = log.filter((event) => event.seq > Number(last) && !this.hidden.has(event.seq));
       const from = Math.max(0, missed.length - this.replayCap);
       if (from > 0) {
         const chatRoomId = /^\/topic\/chat\/(\d+)$/.exec(destination)?.[1];
