@@ -161,7 +161,7 @@ fmt: $(TOOLS) ## Format the Go code
 .PHONY: lint
 lint: $(TOOLS) ## Lint the Go code and the shell scripts
 	golangci-lint run $(addprefix ./,$(addsuffix /...,$(MODULES)))
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/setup/*.sh deploy/bench/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh deploy/setup/*.sh deploy/bench/*.sh .ci/run; fi
 
 .PHONY: verify
 verify: ## Fail if generate, tidy, fmt or lint would change or report anything

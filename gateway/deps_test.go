@@ -70,6 +70,7 @@ var rules = map[string]struct {
 	"session":          {[]string{"proto/identity"}, "everything around a session is behind a port"},
 	"rest":             {[]string{"wire", "proto", "proto/gen/go/chat/v1", "proto/identity"}, "REST is a facade over ChatService and meets no session"},
 	"conformance":      {[]string{"transport/ws"}, "the broker is behind the session's ports, its echo behind a socket"},
+	"probe":            {nil, "a client meets a gateway only over the network"},
 	"edge":             {nil, "the door trades in http.Handler"},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -52,7 +53,12 @@ func version(out io.Writer) error {
 	return err
 }
 
-// conformance needs no configuration: it is no gateway, and meets no other service.
+// unconfigured need no configuration: they are no gateway, and meet no other service.
+var unconfigured = map[string]func(ctx context.Context, args []string, out io.Writer) error{
+	"conformance": conformance, "probe": probe,
+}
+
+// conformance runs until ctx ends.
 func conformance(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	flags.SetOutput(out)
@@ -72,4 +78,32 @@ func conformance(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	return broker.Run(ctx)
+}
+
+// probeTimeout is how long a probe takes at most, unless it is told otherwise.
+const probeTimeout = 10 * time.Second
+
+func probe(ctx context.Context, args []string, out io.Writer) error {
+	const usage = "usage: gateway probe --room ROOM [--url http://127.0.0.1:8080] [--token JWT, or FLILIY_TOKEN in the environment]"
+	flags := flag.NewFlagSet("probe", flag.ContinueOnError)
+	flags.SetOutput(out)
+	var opts gateway.ProbeOptions
+	flags.StringVar(&opts.BaseURL, "url", "http://127.0.0.1:8080", "`address` of the gateway")
+	flags.StringVar(&opts.Token, "token", os.Getenv("FLILIY_TOKEN"), "`JWT` of a member of the room")
+	flags.Int64Var(&opts.Room, "room", 0, "`id` of the room")
+	flags.StringVar(&opts.Content, "content", "gateway probe", "`text` of the message")
+	timeout := flags.Duration("timeout", probeTimeout, "how long to try")
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("%s: %w", usage, err)
+	}
+	if flags.NArg() > 0 || opts.Room <= 0 || opts.Token == "" {
+		return errors.New(usage)
+	}
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	result, err := gateway.Probe(ctx, opts)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(result)
 }

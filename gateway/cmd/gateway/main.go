@@ -18,6 +18,7 @@ const usage = `usage: gateway COMMAND
   check-config  say everything that is wrong with the configuration, or print it without its secrets
   check-health  ask the gateway on this machine whether it is alive
   gen-token     print a token: gen-token USER [LIFETIME], such as gen-token alice 1h
+  probe         try a gateway as a client does, and print what it saw as JSON: probe --help
   conformance   run a plain STOMP broker for public test suites: conformance --addr 127.0.0.1:PORT (loopback only)
   version       print the version
 `
@@ -40,8 +41,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 1 && args[0] == "version" {
 		return version(out)
 	}
-	if len(args) > 0 && args[0] == "conformance" {
-		return conformance(ctx, args[1:], out)
+	if len(args) > 0 && unconfigured[args[0]] != nil {
+		return unconfigured[args[0]](ctx, args[1:], out)
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(out, usage)
