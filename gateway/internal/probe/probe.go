@@ -54,6 +54,7 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	//nolint:bodyclose // Dial has closed it, and keeps its beginning
 	socket, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		Subprotocols: []string{"v12.stomp"},
 		HTTPHeader:   http.Header{"Authorization": {"Bearer " + opts.Token}},

@@ -92,17 +92,25 @@ func TestRun(t *testing.T) {
 			"CONNECT": receipt, "SUBSCRIBE": {subscribed}, "SEND": {stored, presence, message},
 		}},
 		{name: "bad token", token: "bad", err: []string{"401", "UNAUTHENTICATED", "the token is no good"}},
-		{name: "refused", script: answers{"CONNECT": {"ERROR\nmessage:no room for more\n\ntry later\x00"}},
-			err: []string{"connect", "no room for more", "try later"}},
+		{
+			name: "refused", script: answers{"CONNECT": {"ERROR\nmessage:no room for more\n\ntry later\x00"}},
+			err: []string{"connect", "no room for more", "try later"},
+		},
 		{name: "not a member", script: answers{
 			"CONNECT": receipt, "SUBSCRIBE": {"ERROR\nmessage:FORBIDDEN\n\nnot a member\x00"},
 		}, err: []string{"subscribe to room 42", "FORBIDDEN", "not a member"}},
-		{name: "closed", script: answers{"CONNECT": receipt, "SUBSCRIBE": {"close"}},
-			err: []string{"subscribe to room 42", "1013", "overloaded"}},
-		{name: "not stored", script: answers{"CONNECT": receipt, "SUBSCRIBE": room, "SEND": {message}},
-			err: []string{"send to room 42", "no RECEIPT", "in time"}},
-		{name: "not broadcast", script: answers{"CONNECT": receipt, "SUBSCRIBE": room, "SEND": {stored, another}},
-			err: []string{"#7", "did not come back", "in time"}},
+		{
+			name: "closed", script: answers{"CONNECT": receipt, "SUBSCRIBE": {"close"}},
+			err: []string{"subscribe to room 42", "1013", "overloaded"},
+		},
+		{
+			name: "not stored", script: answers{"CONNECT": receipt, "SUBSCRIBE": room, "SEND": {message}},
+			err: []string{"send to room 42", "no RECEIPT", "in time"},
+		},
+		{
+			name: "not broadcast", script: answers{"CONNECT": receipt, "SUBSCRIBE": room, "SEND": {stored, another}},
+			err: []string{"#7", "did not come back", "in time"},
+		},
 		{name: "no STOMP", script: answers{"CONNECT": {"hello\x00"}}, err: []string{"connect"}},
 	}
 	for _, test := range tests {
