@@ -100,9 +100,11 @@ problem() { # what the last request came to
 
 gateway=
 find_gateway() {
-  local candidate
+  local candidate help
   for candidate in "${GATEWAY:-}" "$root/.bin/gateway" "$(command -v gateway || true)"; do
-    if [ -n "$candidate" ] && "$candidate" probe --help 2>&1 | grep -q -- -room; then
+    [ -n "$candidate" ] || continue
+    help=$("$candidate" probe --help 2>&1 || true) # it may be another program, or one from before there was a probe
+    if [[ $help == *-room* ]]; then
       gateway=$candidate
       return
     fi
