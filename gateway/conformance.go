@@ -29,6 +29,10 @@ const (
 	conformanceKept  = 256 << 20 // what may wait for subscriptions and ACKs
 	conformanceQueue = 64 << 20  // what may wait for a client
 	conformanceEcho  = 32 << 20  // a message to the echo; suites send some of 16 MiB
+
+	// conformanceWait is for clients of the echo: suites in slow languages take half a minute to look at 16 MiB, and
+	// neither read nor answer a ping meanwhile.
+	conformanceWait = 2 * time.Minute
 )
 
 // Conformance is a plain STOMP broker in memory over the gateway's own WebSocket, STOMP and session code, for public
@@ -79,7 +83,7 @@ func (c *Conformance) routes(ctx context.Context, logger *slog.Logger) http.Hand
 		sessions.Serve(ctx, conn, h.Principal, nil)
 	}))
 	echo := sockets
-	echo.MaxMessage = conformanceEcho
+	echo.MaxMessage, echo.PongWait, echo.WriteTimeout = conformanceEcho, conformanceWait, conformanceWait
 	echo.Serve = func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
 		if c.crowd.enter() {
 			defer c.crowd.leave()

