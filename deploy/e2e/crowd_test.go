@@ -68,8 +68,8 @@ func TestPollingCrowd(t *testing.T) {
 	}
 	crowd.do("resume")
 	mine := gateways[0].sessions(t)
+	crowd.do("kill")
 	gateways[0].Kill()
-	crowd.do("killed")
 	<-time.After(*crowdTime)
 	after := crowd.do("pause")
 	slices.Sort(after.Back)

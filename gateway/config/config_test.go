@@ -13,7 +13,10 @@ import (
 	"github.com/fliliy/chat/gateway/config"
 )
 
-const secret = "0123456789abcdef0123456789abcdef"
+const (
+	secret     = "0123456789abcdef0123456789abcdef"
+	peerSecret = "fedcba9876543210fedcba9876543210"
+)
 
 func valid() config.Config {
 	cfg := config.Default()
@@ -58,6 +61,12 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 		"FLILIY_GATEWAY_LIMIT_TRANSACTIONS":       "2",
 		"FLILIY_GATEWAY_LIMIT_TRANSACTION_FRAMES": "10",
 		"FLILIY_GATEWAY_LIMIT_TRANSACTION_BYTES":  "2048",
+		"FLILIY_GATEWAY_PEER_ADDR":                "10.0.0.7:8092",
+		"FLILIY_GATEWAY_PEER_URL":                 "http://gateway-7:8092",
+		"FLILIY_GATEWAY_PEER_SECRET":              peerSecret,
+		"FLILIY_GATEWAY_SOCKJS_JSONP":             "true",
+		"FLILIY_GATEWAY_SOCKJS_HTMLFILE":          "true",
+		"FLILIY_GATEWAY_SOCKJS_CLIENT_URL":        "/sockjs.js",
 	})
 	if err != nil {
 		t.Fatalf("LoadFrom: %v", err)
@@ -68,6 +77,8 @@ func TestLoadReadsTheEnvironment(t *testing.T) {
 	want.Log.Level, want.Limits.HeartBeat = slog.LevelWarn, 20*time.Second
 	want.Limits.DrainGrace, want.Limits.RecentBytes = 0, 1<<20
 	want.PresenceDebounce = 0
+	want.Peer = config.Peer{Addr: "10.0.0.7:8092", URL: "http://gateway-7:8092", Secret: peerSecret}
+	want.SockJS = config.SockJS{JSONP: true, HTMLFile: true, ClientURL: "/sockjs.js"}
 	want.Rates.SessionSend, want.Rates.Strikes = config.Rate{PerSecond: 0.5, Burst: 10}, config.Rate{}
 	want.ProxyProtocol = true
 	want.Limits.Headers, want.Limits.HeaderLineBytes = 50, 4096

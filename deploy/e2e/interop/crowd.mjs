@@ -6,7 +6,7 @@
 //   start     everybody is in and has begun to talk
 //   pause     nobody talks any more, and everybody has everything; the account so far
 //   resume    everybody talks again
-//   killed    a gateway has just been killed: from now on the time is taken of members who have to come back
+//   kill      a gateway is about to be killed: from now on the time is taken of members who have to come back
 import { createInterface } from "node:readline";
 import { Client } from "@stomp/stompjs";
 import SockJS from "sockjs-client";
@@ -147,7 +147,7 @@ const commands = {
   resume() {
     talking = true;
   },
-  killed() {
+  kill() {
     killedAt = Date.now();
   },
 };
