@@ -14,6 +14,8 @@ var testFolders = map[string][]string{
 	"session":     {"internal/session"},
 	"destination": {"internal/destination"},
 	"ws":          {"internal/transport/ws", "internal/transport/transporttest"},
+	"sockjs":      {"internal/transport/sockjs", "internal/transport/sockjs/sockjstest", "internal/transport/transporttest"},
+	"peer":        {"internal/peer"},
 	"edge":        {"internal/edge"},
 	"presence":    {"internal/presence"},
 	"chat":        {"../chatsvc/internal/chat"},

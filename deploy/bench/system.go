@@ -33,6 +33,7 @@ type server interface {
 const (
 	publicPort   = 8080
 	adminPort    = 8090
+	peerPort     = 8092
 	grpcPort     = 9090
 	natsPort     = 4222
 	dnsPort      = 5353
@@ -49,17 +50,18 @@ type Size struct{ Gateways, Replicas int }
 
 // system is ours.
 type system struct {
-	size      Size
-	folder    string // programs and logs
-	env       []string
-	jwtSecret string
-	all       *fleet.Addresses
-	names     *fleet.Names
-	postgres  *pgtest.Server
-	redis     *redistest.Server
-	nats      *fleet.Process
-	gateways  []*fleet.Node
-	replicas  []*fleet.Node
+	size       Size
+	folder     string // programs and logs
+	env        []string
+	jwtSecret  string
+	peerSecret string
+	all        *fleet.Addresses
+	names      *fleet.Names
+	postgres   *pgtest.Server
+	redis      *redistest.Server
+	nats       *fleet.Process
+	gateways   []*fleet.Node
+	replicas   []*fleet.Node
 }
 
 // startSystem starts everything, with the programs that are in the folder; it returns when all are ready. The caller
@@ -68,7 +70,7 @@ func startSystem(ctx context.Context, folder string, size Size, env []string) (s
 	if min(size.Gateways, size.Replicas) < 1 || max(size.Gateways, size.Replicas) > maxNodes {
 		return nil, fmt.Errorf("%d gateways and %d chatsvcs: want 1 to %d of each", size.Gateways, size.Replicas, maxNodes)
 	}
-	s := &system{size: size, folder: folder, env: env, jwtSecret: rand.Text() + rand.Text()}
+	s := &system{size: size, folder: folder, env: env, jwtSecret: rand.Text() + rand.Text(), peerSecret: rand.Text() + rand.Text()}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -147,6 +149,7 @@ func (s *system) gatewaySettings(i int) []string {
 		"FLILIY_GATEWAY_LIMIT_DRAIN_TIME=2s", "FLILIY_GATEWAY_LOG_FORMAT=text",
 		"FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS=0",
 		"FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_USER=0",
+		"FLILIY_GATEWAY_PEER_ADDR=" + s.all.At(gatewayOctet+i, peerPort), "FLILIY_GATEWAY_PEER_SECRET=" + s.peerSecret,
 	}
 }
 

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"os/exec"
 	"testing"
-
-	"github.com/fliliy/chat/deploy/fleet"
 )
 
 // shopOrigin is where a page that is not the gateways' own says it comes from. Nothing listens there: the browser of
@@ -23,27 +21,13 @@ func TestSockJSClients(t *testing.T) {
 					if report.Transport != transport {
 						t.Errorf("the transport was %q, want %q", report.Transport, transport)
 					}
-					if transport != "websocket" && s.carried(t) == 0 {
+					if transport != "websocket" && s.metric(t, "fliliy_gateway_carried_total") == 0 {
 						t.Error("no request was carried from one gateway to the other")
 					}
 				})
 			})
 		}
 	}
-}
-
-// carried is how many requests the gateways have carried to each other so far.
-func (s *stage) carried(t *testing.T) (total float64) {
-	t.Helper()
-	for _, gateway := range s.stack.Gateways {
-		node := fleet.Node{Admin: gateway.AdminAddr()}
-		n, err := node.Metric(t.Context(), "fliliy_gateway_carried_total")
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += n
-	}
-	return total
 }
 
 // browserReport is what interop/sockjs-page.mjs prints: by transport, what went wrong, "" if nothing did.

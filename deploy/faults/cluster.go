@@ -22,16 +22,17 @@ const drainTime = 5 * time.Second
 
 // cluster is the whole system in real processes on this machine, with a proxy on every way between two of them.
 type cluster struct {
-	folder   string // programs and logs
-	secret   string // of tokens
-	all      *fleet.Addresses
-	names    *fleet.Names
-	postgres *pgtest.Server
-	redis    *redistest.Server
-	nats     *fleet.Process
-	gateways []*gatewayNode
-	replicas []*replicaNode
-	proxies  []*Proxy // every one, to close them
+	folder     string // programs and logs
+	secret     string // of tokens
+	peerSecret string // of gateways
+	all        *fleet.Addresses
+	names      *fleet.Names
+	postgres   *pgtest.Server
+	redis      *redistest.Server
+	nats       *fleet.Process
+	gateways   []*gatewayNode
+	replicas   []*replicaNode
+	proxies    []*Proxy // every one, to close them
 
 	stopping sync.Once
 	stopped  error // of stop
@@ -60,7 +61,7 @@ func startCluster(ctx context.Context, folder string, gateways, replicas int) (*
 	if min(gateways, replicas) < 1 || max(gateways, replicas) > maxNodes {
 		return nil, errTooMany
 	}
-	c := &cluster{folder: folder, secret: rand.Text() + rand.Text()}
+	c := &cluster{folder: folder, secret: rand.Text() + rand.Text(), peerSecret: rand.Text() + rand.Text()}
 	if err := c.start(ctx, gateways, replicas); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
@@ -190,6 +191,7 @@ func (c *cluster) addGateway(i int) error {
 			"FLILIY_GATEWAY_REDIS_URL=redis://" + g.toRedis.Addr(), "FLILIY_GATEWAY_JWT_SECRET=" + c.secret,
 			"FLILIY_GATEWAY_LIMIT_DRAIN_TIME=" + drainTime.String(), "FLILIY_GATEWAY_LOG_FORMAT=text",
 			"FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0",
+			"FLILIY_GATEWAY_PEER_ADDR=" + c.all.At(gatewayOctet+i, peerPort), "FLILIY_GATEWAY_PEER_SECRET=" + c.peerSecret,
 		})
 	c.gateways = append(c.gateways, g)
 	return nil

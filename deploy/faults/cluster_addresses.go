@@ -10,6 +10,7 @@ import (
 const (
 	publicPort = 8080
 	adminPort  = 8090
+	peerPort   = 8092
 	grpcPort   = 9090
 	natsPort   = 4222
 	redisPort  = 6379

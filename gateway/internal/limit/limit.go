@@ -129,6 +129,14 @@ func (l *Limits) isFull() *event.Error {
 	return nil
 }
 
+// enter counts a connection that has come, or gone.
+func (l *Limits) enter(n int64) {
+	l.open.Add(n)
+	if l.opts.Metrics != nil {
+		l.opts.Metrics.Connections.Add(float64(n))
+	}
+}
+
 // Open counts a connection that has been upgraded, until close is called, once. An error means that others were
 // faster: it is not counted, and is to be closed.
 func (l *Limits) Open(remote string) (closed func(), refused *event.Error) {
@@ -140,9 +148,9 @@ func (l *Limits) Open(remote string) (closed func(), refused *event.Error) {
 		l.addresses.drop(p)
 		return nil, l.refuse("address_connections", crowdedRetry, "too many connections from this address: close one first")
 	}
-	l.open.Add(1)
+	l.enter(1)
 	return func() {
-		l.open.Add(-1)
+		l.enter(-1)
 		if p != nil {
 			p.leave()
 			l.addresses.drop(p)
