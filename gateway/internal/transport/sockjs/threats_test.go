@@ -37,6 +37,51 @@ func echoes(t *testing.T, features sockjs.Features) *sockjstest.Site {
 
 var oldBrowsers = sockjs.Features{JSONP: true, HTMLFile: true, ClientURL: "/sockjs.js"}
 
+// TestThreat01Origins: pages of other sites open nothing and read nothing, at no path, not even a preflight.
+func TestThreat01Origins(t *testing.T) {
+	t.Parallel()
+	s, conns := accepting(t, sockjs.Options{Features: sockjs.Features{ClientURL: "/sockjs.js"}})
+	url := sockjstest.Session("/ws")
+	upgrade := []string{
+		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "x3JJHMbDL1EzLkh9GBhXDw==",
+	}
+	for _, origin := range []string{
+		"https://evil.example", "null", "http://" + s.Addr + ".evil", "http://" + strings.ToUpper("localhost") + s.Addr, "", "*",
+		"file://", "http://" + s.Addr + "/", "http://" + s.Addr + ", https://evil.example",
+	} {
+		for _, request := range []struct {
+			method, path string
+			headers      []string
+		}{
+			{"GET", "/ws/", nil},
+			{"GET", "/ws/info", nil},
+			{"OPTIONS", "/ws/info", nil},
+			{"GET", "/ws/iframe.html", nil},
+			{"POST", url + "/xhr", nil},
+			{"OPTIONS", url + "/xhr", nil},
+			{"POST", url + "/xhr_streaming", nil},
+			{"GET", url + "/eventsource", nil},
+			{"GET", url + "/htmlfile?c=x", nil},
+			{"GET", url + "/jsonp?c=x", nil},
+			{"POST", url + "/xhr_send", nil},
+			{"POST", url + "/jsonp_send", nil},
+			{"GET", url + "/websocket", upgrade},
+			{"GET", "/ws/websocket", upgrade},
+			{"GET", "/ws", upgrade},
+		} {
+			r := s.Start(request.method, request.path, `["x"]`, append([]string{"Origin", origin}, request.headers...)...)
+			if r.Status != http.StatusForbidden || r.Header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s %s for %q: %d %v, want 403", request.method, request.path, origin, r.Status, r.Header)
+			}
+			r.Close()
+		}
+	}
+	if len(conns) > 0 {
+		t.Errorf("%d connections were opened", len(conns))
+	}
+	s.Poll(url, "o\n", "Origin", "http://"+s.Addr)
+}
+
 // TestThreat24Hijack: who knows no more than the id of a session gets nothing of it and puts nothing in, whatever the
 // transport; and its owner does not notice.
 func TestThreat24Hijack(t *testing.T) {
