@@ -73,8 +73,8 @@ func conformance(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(out, "STOMP on ws://%[1]s/ws (passcode guest), WebSocket echo on ws://%[1]s/ws-echo\n",
-		broker.Addr()); err != nil {
+	if _, err := fmt.Fprintf(out, "STOMP on ws://%[1]s/ws and by SockJS on http://%[1]s/ws (passcode guest), "+
+		"WebSocket echo on ws://%[1]s/ws-echo, services of the SockJS suite on http://%[1]s\n", broker.Addr()); err != nil {
 		return err
 	}
 	return broker.Run(ctx)
