@@ -181,6 +181,7 @@ export class Connection {
     this.openedAt = Date.now();
     this.outbox.use(link);
     if (old) {
+      this.feeds.flushAcks();
       void old.close();
       this.feeds.forget(old);
     }
@@ -309,6 +310,7 @@ export class Connection {
     this.connecting?.reject(error);
     this.connecting = undefined;
     if (!link) return;
+    this.feeds.flushAcks();
     const done = link.close();
     this.feeds.forget(link);
     this.ports.emit("disconnected", { code: 1000, reason: "", willReconnect: false });

@@ -138,6 +138,17 @@ export class Feeds {
     return false;
   }
 
+  /** Sends the ACKs that are being gathered; it has to be done before a connection is closed. */
+  flushAcks(): void {
+    clearTimeout(this.acking);
+    this.acking = undefined;
+    for (const feed of this.rooms.values()) {
+      const item = feed.newest;
+      feed.newest = undefined;
+      item?.link!.ack(item.frame!);
+    }
+  }
+
   private all(): Feed[] {
     return this.inbox ? [this.inbox, ...this.rooms.values()] : Array.from(this.rooms.values());
   }
@@ -224,14 +235,5 @@ export class Feeds {
       this.acking ??= setTimeout(() => this.flushAcks(), ACK_MS);
     }
     this.ports.event(feed, item.event);
-  }
-
-  private flushAcks(): void {
-    this.acking = undefined;
-    for (const feed of this.rooms.values()) {
-      const item = feed.newest;
-      feed.newest = undefined;
-      if (item && feed.ids.has(item.link!)) item.link!.ack(item.frame!);
-    }
   }
 }

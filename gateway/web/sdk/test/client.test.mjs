@@ -223,6 +223,9 @@ test("acknowledges the newest of a burst, once", async () => {
   for (let i = 0; i < 10; i++) world.say(3, String(i));
   await pass(1_000);
   assert.deepEqual(world.sent("ACK").map((got) => got.headers.id), ["a-10"]);
+  world.say(3, "just before the end");
+  await client.disconnect();
+  assert.deepEqual(world.sent("ACK").map((got) => got.headers.id), ["a-10", "a-11"]);
 });
 
 test("without a seq, read means what the program has seen", async () => {

@@ -1,37 +1,10 @@
-// What programs see when connections and servers come and go: every message once and in order, nothing lost.
+// Connections and servers come and go: nothing is lost, doubled or left behind.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
-import { FliliyWebSocketClient } from "fliliy-websocket-client";
-import { endTime, fakeTime, jwt, pass, settle, World } from "./world.mjs";
+import { mock, test } from "node:test";
+import { codeOf, eachInItsWorld, make, upTo, world } from "./rig.mjs";
+import { jwt, pass, settle } from "./world.mjs";
 
-let world;
-let clients;
-beforeEach(() => {
-  fakeTime();
-  world = new World();
-  clients = [];
-});
-afterEach(() => endTime(clients));
-
-function make(more = {}) {
-  const { webSocketFactory, fetch } = world;
-  const client = new FliliyWebSocketClient({
-    serverUrl: ["http://one.test", "http://two.test"], jwtToken: "t", heartbeatMs: 0, webSocketFactory, fetch, ...more,
-  });
-  clients.push(client);
-  const seqs = [];
-  client.on("message", (event) => seqs.push(event.seq));
-  const states = [];
-  for (const name of ["connected", "disconnected", "reconnecting", "drain"]) {
-    client.on(name, (detail) => states.push(detail.node ? `${name} ${detail.node}` : name));
-  }
-  const errors = [];
-  client.on("error", (error) => errors.push(error.code));
-  return { client, seqs, states, errors };
-}
-
-const upTo = (n, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
-const codeOf = (promise) => promise.then(() => "resolved", (error) => error.code);
+eachInItsWorld();
 
 test("goes on with rooms and inbox where they stood, on the next server", async () => {
   const { client, seqs, states } = make();
@@ -58,18 +31,6 @@ test("before the first event it goes on from where the RECEIPT said", async () =
   world.say(1, "missed");
   await pass(1_000);
   assert.deepEqual(seqs, [2]);
-});
-
-test("doubles are dropped, what comes too early waits for what is missing", async () => {
-  const { client, seqs } = make();
-  await client.connect();
-  await client.subscribeToChatRoom(1, { lastSeq: 0 });
-  const lost = [1, 2, 3, 4, 5, 6].map((n) => ({ event: "MESSAGE", chatRoomId: "1", seq: n }));
-  world.log("/topic/chat/1").push(...lost);
-  for (const n of [0, 0, 3, 2, 3, 5]) world.socket.event("/topic/chat/1", lost[n]);
-  assert.deepEqual(seqs, [1]);
-  await settle();
-  assert.deepEqual(seqs, upTo(6));
 });
 
 test("what has no answer is sent again under its name, and stored once", async () => {
@@ -175,7 +136,7 @@ test("a server that leaves is left in time, without loss, double or silence", as
   for (const [socket, got] of held) world.receive(socket, got);
   await settle();
   assert.deepEqual(Array.from(world.sockets), [world.opened.at(-1)]);
-  assert.equal(old.sent.at(-1).command, "DISCONNECT");
+  assert.deepEqual(old.sent.slice(-2).map((got) => got.command), ["ACK", "DISCONNECT"]);
   world.say(1, "by the new one");
   await client.sendTextMessage(1, "sent by the new one");
   assert.deepEqual(seqs, upTo(5));
@@ -254,76 +215,6 @@ test("a server that leaves before the next one is found is resumed all the same"
   assert.deepEqual(seqs, [1]);
 });
 
-test("a gap is read by REST and delivered before what follows it", async () => {
-  const { client, seqs } = make();
-  const gaps = [];
-  client.on("gap", ({ fromSeq, toSeq }) => gaps.push([fromSeq, toSeq]));
-  await client.connect();
-  await client.subscribeToChatRoom(1);
-  world.say(1, "first");
-  world.socket.end(1006);
-  for (let i = 0; i < 2_999; i++) world.say(1, "missed");
-  await pass(600);
-  world.say(1, "live");
-  await settle();
-  assert.deepEqual(gaps, [[2, 2000]]);
-  assert.deepEqual(seqs, upTo(3_001));
-  assert.equal(world.pages.length, 4);
-  assert.equal(world.pages[0].url, "http://two.test/api/v1/chat-rooms/1/messages?afterSeq=1&limit=500");
-  assert.equal(world.pages[0].headers.Authorization, "Bearer t");
-});
-
-test("what was written while the user was out of the room is no hole", async () => {
-  const { client, seqs, errors } = make();
-  for (let i = 0; i < 1_200; i++) world.say(1, "");
-  for (const hidden of [4, 5, 6, 900, 1_150]) world.hidden.add(hidden);
-  await client.connect();
-  await client.subscribeToChatRoom(1, { lastSeq: 0 });
-  await settle();
-  world.say(1, "live");
-  const visible = upTo(1_201).filter((seq) => !world.hidden.has(seq));
-  assert.deepEqual(seqs, visible);
-  assert.deepEqual(errors, []);
-});
-
-test("more than can be kept comes in order, too", async () => {
-  const { client, seqs } = make();
-  world.replayCap = 5_000;
-  for (let i = 0; i < 6_000; i++) world.say(1, "");
-  await client.connect();
-  await client.subscribeToChatRoom(1, { lastSeq: 0 });
-  await settle();
-  assert.deepEqual(seqs, upTo(6_000));
-});
-
-test("a gap survives failing pages and a lost connection", async () => {
-  let failures = 3;
-  const { client, seqs, errors } = make({
-    fetch: async (...args) => {
-      if (failures-- > 0) throw new TypeError("network");
-      if (failures === -3) world.socket.end(1006);
-      return world.fetch(...args);
-    },
-  });
-  for (let i = 0; i < 4_000; i++) world.say(1, "");
-  await client.connect();
-  await client.subscribeToChatRoom(1, { lastSeq: 0 });
-  await pass(20_000);
-  assert.deepEqual(seqs, upTo(4_000));
-  assert.equal(world.opened.length, 2);
-  assert.deepEqual(errors, []);
-});
-
-test("a gap that may not be read is told", async () => {
-  const refuse = async () => ({ ok: false, status: 403, headers: new Headers(), json: async () => ({ code: "FORBIDDEN", message: "no" }) });
-  const { client, seqs, errors } = make({ fetch: refuse });
-  for (let i = 0; i < 1_500; i++) world.say(1, "");
-  await client.connect();
-  await client.subscribeToChatRoom(1, { lastSeq: 0 });
-  await settle();
-  assert.deepEqual([seqs, errors], [[], ["FORBIDDEN"]]);
-});
-
 test("silence is a loss", async () => {
   const { client, states } = make({ heartbeatMs: 10_000 });
   await client.connect();
@@ -371,93 +262,6 @@ test("what makes the server close the connection is not sent for ever", async ()
   assert.equal((await after).seq, 1);
   world.intercept = (socket, got) => got.command === "SEND" && (world.fail(socket, got, "TOO_LARGE"), true);
   assert.equal(await codeOf(client.sendTextMessage(1, "named by the ERROR frame")), "TOO_LARGE");
-});
-
-test("a token is renewed in place before it ends", async () => {
-  let asked = 0;
-  const { client } = make({ jwtToken: async () => jwt(Date.now() + 120_000, `n${++asked}`) });
-  const renewed = [];
-  client.on("tokenRenewed", ({ expiresAt }) => renewed.push(expiresAt.toISOString()));
-  await client.connect();
-  await pass(85_000, 1_000);
-  assert.equal(asked, 1);
-  await pass(10_000, 1_000);
-  assert.equal(asked, 2);
-  const [sent] = world.sent("SEND", "/app/user/token");
-  assert.match(atob(JSON.parse(sent.body).token.split(".")[1]), /n2/);
-  assert.deepEqual(renewed, ["2026-11-23T08:03:30.000Z"]);
-  assert.equal(world.opened.length, 1);
-});
-
-test("a renewal that fails is tried again", async () => {
-  let asked = 0;
-  const token = async () => {
-    if (++asked === 2) throw new Error("login is away");
-    return jwt(Date.now() + 120_000);
-  };
-  const { client, errors } = make({ jwtToken: token });
-  await client.connect();
-  await pass(100_000, 1_000);
-  assert.equal(world.sent("SEND", "/app/user/token").length, 1);
-  assert.deepEqual(errors, ["UNAVAILABLE"]);
-});
-
-test("a token that is refused is replaced, three times at most; a string is the end at once", async () => {
-  let asked = 0;
-  world.intercept = (socket, got) => {
-    if (got.command !== "CONNECT" || got.headers.Authorization === "Bearer good") return false;
-    world.fail(socket, got, "TOKEN_EXPIRED");
-    return true;
-  };
-  const { client } = make({ jwtToken: () => (++asked > 2 ? "good" : "bad") });
-  const connecting = client.connect();
-  await pass(3_000);
-  await connecting;
-  assert.equal(asked, 3);
-  const { client: other, states } = make({ jwtToken: () => "bad" });
-  const failed = codeOf(other.connect());
-  await pass(20_000);
-  assert.equal(await failed, "TOKEN_EXPIRED");
-  assert.equal(states.filter((state) => state === "reconnecting").length, 2);
-  const { client: third, errors } = make({ jwtToken: "bad" });
-  assert.equal(await codeOf(third.connect()), "TOKEN_EXPIRED");
-  assert.deepEqual([third.state, errors], ["disconnected", ["TOKEN_EXPIRED"]]);
-});
-
-test("a session that ends with its token goes on under a new one", async () => {
-  let asked = 0;
-  const { client, seqs } = make({ jwtToken: () => jwt(Date.now() + 3_600_000, `t${++asked}`) });
-  await client.connect();
-  await client.subscribeToChatRoom(1);
-  world.fail(world.socket, undefined, "TOKEN_EXPIRED");
-  world.say(1, "missed");
-  await pass(1_000);
-  assert.match(atob(world.sent("CONNECT").at(-1).headers.Authorization.split(".")[1]), /"t2"/);
-  assert.deepEqual(seqs, [1]);
-});
-
-test("a token is used again while it is good for a while", async () => {
-  let asked = 0;
-  const { client } = make({ jwtToken: () => (asked++, jwt(Date.now() + 3_600_000)) });
-  await client.connect();
-  client.reconnect();
-  await pass(1_000);
-  assert.equal(asked, 1);
-  const { client: other } = make({ jwtToken: () => (asked++, jwt(Date.now() + 50_000)) });
-  await other.connect();
-  other.reconnect();
-  await pass(1_000);
-  assert.equal(asked, 3);
-});
-
-test("updateToken replaces the token of an open connection", async () => {
-  const { client } = make({ jwtToken: "old" });
-  await client.connect();
-  await client.updateToken("new");
-  assert.deepEqual(world.sent("SEND").map((got) => got.body), ['{"token":"new"}']);
-  client.reconnect();
-  await pass(1_000);
-  assert.equal(world.sent("CONNECT").at(-1).headers.Authorization, "Bearer new");
 });
 
 test("rooms are kept over disconnect and connect", async () => {
