@@ -36,7 +36,7 @@ down: ## Stop the docker compose system; volumes stay
 .PHONY: build
 build: ## Build the binaries of both services and the all-in-one into .bin
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ ./gateway/cmd/gateway ./chatsvc/cmd/chatsvc ./deploy/cmd/allinone
+	CGO_ENABLED=0 go build -o $(BIN)/ ./gateway/cmd/gateway ./chatsvc/cmd/chatsvc ./deploy/cmd/allinone
 
 ##@ Testing
 
@@ -138,7 +138,7 @@ $(TOOLS): deploy/tools/go.mod deploy/tools/go.sum
 	@touch $@
 
 .PHONY: tools
-tools: $(TOOLS) ## Build the pinned tools (buf, protoc plugins, golangci-lint) into .bin
+tools: $(TOOLS) ## Build the pinned tools (buf, protoc plugins, golangci-lint, govulncheck) into .bin
 
 .PHONY: generate
 generate: $(TOOLS) ## Regenerate protobuf code, the OpenAPI file and the browser bundles
@@ -161,9 +161,23 @@ fmt: $(TOOLS) ## Format the Go code
 .PHONY: lint
 lint: $(TOOLS) ## Lint the Go code and the shell scripts
 	golangci-lint run $(addprefix ./,$(addsuffix /...,$(MODULES)))
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh deploy/setup/*.sh deploy/bench/*.sh .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh deploy/setup/*.sh deploy/bench/*.sh deploy/security/*.sh .ci/run; fi
+
+.PHONY: audit
+audit: $(TOOLS) ## Known faults of what we build on: go mod verify, govulncheck, npm audit (AUDIT_STRICT=1: fail also when they cannot be asked)
+	@PATH="$(BIN):$$PATH" deploy/security/audit.sh
+
+.PHONY: sbom
+sbom: $(TOOLS) ## What the two services are made of, read from their binaries: CycloneDX JSON in .bin/sbom
+	@mkdir -p $(BIN)/sbom
+	@for s in gateway chatsvc; do \
+	  go build -o $(BIN)/sbom/$$s ./$$s/cmd/$$s && \
+	  $(BIN)/cyclonedx-gomod bin -json -licenses -version "$$(git describe --always --dirty)" \
+	    -output $(BIN)/sbom/$$s.cdx.json $(BIN)/sbom/$$s && \
+	  echo "$(BIN)/sbom/$$s.cdx.json" || exit 1; done
 
 .PHONY: verify
-verify: ## Fail if generate, tidy, fmt or lint would change or report anything
+verify: ## Fail if generate, tidy, fmt or lint would change or report anything, or something we build on is known to be faulty
 	@.ci/unchanged make --no-print-directory generate tidy fmt
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory audit

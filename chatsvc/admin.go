@@ -88,13 +88,22 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 		state, code = "not ready: the database does not answer", http.StatusServiceUnavailable
 	}
 	w.WriteHeader(code)
-	_, _ = fmt.Fprintf(w, "%s\nnats: %s\n", state, a.probe.nats.Status())
+	_, _ = fmt.Fprintf(w, "%s\nnats: %s\n", state, a.probe.natsState())
 }
 
 // probe is what readiness depends on.
 type probe struct {
 	store chat.LogStore
 	nats  *nats.Conn
+}
+
+// natsState is how NATS is, and what was wrong with it last.
+func (p probe) natsState() string {
+	state := p.nats.Status().String()
+	if err := p.nats.LastError(); err != nil && !p.nats.IsConnected() {
+		state += ": " + err.Error()
+	}
+	return state
 }
 
 func (p probe) checkStore(ctx context.Context) error {

@@ -4,6 +4,7 @@ package chatsvc
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -118,21 +119,25 @@ func (s *Service) Run(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	counts := metrics.New(registry)
+	secure, err := readTLS(s.cfg)
+	if err != nil {
+		return err
+	}
 	conn, err := publish.Dial(publish.DialOptions{
-		URL: s.cfg.NATS.URL, User: s.cfg.NATS.User, Password: s.cfg.NATS.Password,
+		URL: s.cfg.NATS.URL, User: s.cfg.NATS.User, Password: s.cfg.NATS.Password, TLS: secure.nats,
 		Logger: s.logger, Metrics: counts.Post,
 	})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	observer, closeObserver, err := s.observer()
+	observer, closeObserver, err := s.observer(secure.redis)
 	if err != nil {
 		return err
 	}
 	defer closeObserver()
 
-	p := s.plug(store, conn, observer, counts)
+	p := s.plug(store, conn, observer, counts, secure.grpc)
 	p.admin = newAdmin(registry, probe{store: store, nats: conn}, s.cfg.AdminToken)
 	p.start(ctx, s)
 	close(s.ready)
@@ -171,11 +176,11 @@ func opened[S store](s S, err error) (store, error) {
 }
 
 // observer reads who is online, where a Redis is named; nil where none is.
-func (s *Service) observer() (chat.Observer, func(), error) {
+func (s *Service) observer(secure *tls.Config) (chat.Observer, func(), error) {
 	if s.cfg.RedisURL == "" {
 		return nil, func() {}, nil
 	}
-	reader, err := presence.New(s.cfg.RedisURL, s.logger)
+	reader, err := presence.New(s.cfg.RedisURL, secure, s.logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,7 +188,9 @@ func (s *Service) observer() (chat.Observer, func(), error) {
 }
 
 // plug puts the parts together.
-func (s *Service) plug(store store, conn *nats.Conn, observer chat.Observer, counts *metrics.Metrics) *parts {
+func (s *Service) plug(store store, conn *nats.Conn, observer chat.Observer, counts *metrics.Metrics,
+	secure *tls.Config,
+) *parts {
 	publisher := publish.New(conn, publish.Options{Changes: store, Metrics: counts.Post})
 	scribe := commit.New(store, publisher, commit.Options{
 		MaxBatch: s.cfg.BatchSize, Logger: s.logger, Metrics: counts.Scribe,
@@ -205,6 +212,7 @@ func (s *Service) plug(store store, conn *nats.Conn, observer chat.Observer, cou
 		MaxMessage:       s.cfg.RPC.MaxMessageBytes,
 		MaxConnectionAge: s.cfg.RPC.MaxConnectionAge,
 		Callers:          callersOf(s.cfg.Callers),
+		TLS:              secure,
 	})
 	return &parts{publisher: publisher, scribe: scribe, server: server, failed: make(chan error, 4)}
 }

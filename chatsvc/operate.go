@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -32,7 +33,15 @@ func CheckHealth(ctx context.Context, cfg config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	addr := local(cfg.Addr)
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	protection := insecure.NewCredentials()
+	if cfg.TLS.On() {
+		self, err := cfg.TLS.Self()
+		if err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
+		protection = credentials.NewTLS(self)
+	}
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(protection))
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", addr, err)
 	}

@@ -39,7 +39,6 @@ import (
 	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 	"github.com/fliliy/chat/gateway/web"
-	"github.com/fliliy/chat/proto/identity"
 )
 
 // The ports, proved here once.
@@ -129,26 +128,24 @@ func New(cfg config.Config, opts ...Option) (*Gateway, error) {
 	return g, nil
 }
 
-// credential says with every call to the chat service which caller this is; the configuration has been checked.
-func credential(configured string) []grpc.DialOption {
-	shown, err := identity.ParseCredential(configured)
-	if err != nil { // none is configured
-		return nil
-	}
-	return []grpc.DialOption{grpc.WithPerRPCCredentials(shown)}
-}
-
 // dial makes the connections to the other services. None of them blocks: each connects, and connects again, by itself.
 func (g *Gateway) dial() (err error) {
-	if g.chatsvc, err = relay.Dial(g.cfg.ChatsvcTarget, relay.DialOptions{Extra: credential(g.cfg.ChatsvcCredential)}); err != nil {
+	if g.chatsvc, err = g.dialChatsvc(); err != nil {
 		return fmt.Errorf("chatsvc at %s: %w", g.cfg.ChatsvcTarget, err)
 	}
-	if g.redis, err = presence.Dial(g.cfg.RedisURL); err != nil {
+	if g.redis, err = g.dialRedis(); err != nil {
 		return fmt.Errorf("redis: %w", err)
+	}
+	natsTLS, err := clientTLS(g.cfg.NATS.TLS)
+	if err != nil {
+		return fmt.Errorf("nats: %w", err)
 	}
 	natsOptions := append(fanin.ConnOptions(), nats.Name("fliliy-gateway"))
 	if g.cfg.NATS.User != "" {
 		natsOptions = append(natsOptions, nats.UserInfo(g.cfg.NATS.User, g.cfg.NATS.Password))
+	}
+	if natsTLS != nil {
+		natsOptions = append(natsOptions, nats.Secure(natsTLS))
 	}
 	if g.nats, err = nats.Connect(g.cfg.NATS.URL, natsOptions...); err != nil {
 		return fmt.Errorf("nats at %s: %w", g.cfg.Redacted().NATS.URL, err)

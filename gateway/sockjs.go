@@ -8,7 +8,6 @@ import (
 	"github.com/fliliy/chat/gateway/config"
 	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/peer"
-	"github.com/fliliy/chat/gateway/internal/presence"
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
@@ -24,7 +23,7 @@ func (g *Gateway) meetPeers(ctx context.Context, counts *metrics.Metrics) (err e
 			"gateway, or a single gateway")
 		return nil
 	}
-	if g.peerRedis, err = presence.Dial(g.cfg.RedisURL); err != nil {
+	if g.peerRedis, err = g.dialRedis(); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	g.peers, err = peer.New(ctx, peer.Options{

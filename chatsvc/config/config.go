@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/fliliy/chat/proto/identity"
 )
 
 // Prefix begins the name of every variable.
@@ -36,9 +38,13 @@ type Config struct {
 	// RedisURL names the Redis in which gateways keep who is online: redis://[user:password@]host:port[/db]. It is only
 	// read; empty: nobody can tell who is online.
 	RedisURL string `env:"REDIS_URL"`
-	NATS     NATS   `envPrefix:"NATS_"`
-	RPC      RPC    `envPrefix:"RPC_"`
-	Log      Log    `envPrefix:"LOG_"`
+	// TLS is what gRPC is served with; with a CA every caller shows a certificate of it, beside its credential.
+	TLS identity.TLS `envPrefix:"TLS_"`
+	// RedisTLS is for a rediss:// RedisURL; without it the system's authorities are believed.
+	RedisTLS identity.TLS `envPrefix:"REDIS_TLS_"`
+	NATS     NATS         `envPrefix:"NATS_"`
+	RPC      RPC          `envPrefix:"RPC_"`
+	Log      Log          `envPrefix:"LOG_"`
 	// EditWindow and RecallWindow are how long after a message its sender may edit and recall it; 0 is never.
 	EditWindow   time.Duration `env:"EDIT_WINDOW"`
 	RecallWindow time.Duration `env:"RECALL_WINDOW"`
@@ -57,6 +63,9 @@ type NATS struct {
 	// User and Password are optional, and come together.
 	User     string `env:"USER"`
 	Password string `env:"PASSWORD"`
+	// TLS, if any of it is set, is used with every server, whatever the URL's scheme; a tls:// URL alone believes the
+	// system's authorities.
+	TLS identity.TLS `envPrefix:"TLS_"`
 }
 
 // RPC bounds the gRPC server.

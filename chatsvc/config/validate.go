@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fliliy/chat/proto/identity"
 )
 
 // Validate says everything that is wrong, one fault a line, each by the variable that sets it; nil when nothing is.
@@ -26,6 +28,13 @@ func (c Config) Validate() error {
 	}
 	check("ADMIN_TOKEN", validAdminToken(c.AdminToken, c.AdminAddr))
 	check("CALLERS", validCallers(c.Callers, c.Addr))
+	if c.TLS.On() {
+		_, err := c.TLS.Server()
+		check("TLS_CERT", err)
+	}
+	check("NATS_TLS_CA", validClient(c.NATS.TLS))
+	check("REDIS_TLS_CA", validClient(c.RedisTLS))
+	check("REDIS_TLS_CA", wantsTLS(c.RedisURL, c.RedisTLS))
 	check("DATABASE_URL", validDatabase(c.DatabaseURL))
 	check("REDIS_URL", validRedis(c.RedisURL))
 	check("NATS_URL", validServers(c.NATS.URL))
@@ -107,6 +116,20 @@ func validRedis(raw string) error {
 	}
 	if parsed.Query().Has("skip_verify") {
 		return errors.New("says skip_verify: without its certificate anybody can be the Redis; leave it out")
+	}
+	return nil
+}
+
+// validClient reads the files of a client.
+func validClient(files identity.TLS) error {
+	_, err := files.Client()
+	return err
+}
+
+// wantsTLS refuses files that a plain connection would silently not use.
+func wantsTLS(redisURL string, files identity.TLS) error {
+	if files.On() && !strings.HasPrefix(redisURL, "rediss://") {
+		return errors.New("is for a REDIS_URL of the form rediss://host:6379, which this is not")
 	}
 	return nil
 }

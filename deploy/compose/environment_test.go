@@ -18,7 +18,7 @@ import (
 
 var secrets = []string{
 	"CHATSVC_GATEWAY_SECRET", "FLILIY_ADMIN_TOKEN", "FLILIY_JWT_SECRET", "GATEWAY_PEER_SECRET", "NATS_CHATSVC_PASSWORD", "NATS_GATEWAY_PASSWORD",
-	"POSTGRES_PASSWORD", "REDIS_PASSWORD",
+	"POSTGRES_PASSWORD", "REDIS_CHATSVC_PASSWORD", "REDIS_PASSWORD",
 }
 
 // What the compose file asks for and what .env.example offers are the same; a secret has no default anywhere.
@@ -149,6 +149,7 @@ func TestServicesAcceptTheirConfiguration(t *testing.T) {
 		{"chatsvc as the gateway dials it", gateway.ChatsvcTarget, "dns:///chatsvc" + chatsvc.Addr},
 		{"the gateway's NATS", gateway.NATS.URL, chatsvc.NATS.URL},
 		{"the gateway's Redis", gateway.RedisURL, "redis://:" + env["REDIS_PASSWORD"] + "@redis:6379"},
+		{"chatsvc's Redis", chatsvc.RedisURL, "redis://chatsvc:" + env["REDIS_CHATSVC_PASSWORD"] + "@redis:6379"},
 		{"the public address, as HAProxy dials it", gateway.Addr, ":8080"},
 		{"the gateway's credential", "gateway:" + env["CHATSVC_GATEWAY_SECRET"], gateway.ChatsvcCredential},
 		{"the caller that chatsvc knows", chatsvc.Callers[0].Name + ":" + chatsvc.Callers[0].Secret, gateway.ChatsvcCredential},

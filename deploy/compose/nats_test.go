@@ -58,7 +58,7 @@ func login(t *testing.T, url, user, password string) (*nats.Conn, <-chan error) 
 }
 
 // Gateways subscribe only, the chat service publishes only (DESIGN section 4), each under its own password.
-func TestNATSPermissions(t *testing.T) {
+func TestThreat17NATSPermissions(t *testing.T) {
 	url := startNATS(t, "gatewaypassword", "chatsvcpassword")
 	gateway, gatewayForbidden := login(t, url, "gateway", "gatewaypassword")
 	chatsvc, chatsvcForbidden := login(t, url, "chatsvc", "chatsvcpassword")
@@ -104,7 +104,7 @@ func TestNATSPermissions(t *testing.T) {
 	}
 }
 
-func TestNATSRefusesStrangers(t *testing.T) {
+func TestThreat17NATSRefusesStrangers(t *testing.T) {
 	url := startNATS(t, "gatewaypassword", "chatsvcpassword")
 	for _, c := range []struct{ name, user, password string }{
 		{"nobody", "", ""},

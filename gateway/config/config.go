@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/fliliy/chat/proto/identity"
 )
 
 // Prefix starts the name of every environment variable of the gateway.
@@ -37,6 +39,10 @@ type Config struct {
 	ChatsvcCredential string `env:"CHATSVC_CREDENTIAL"`
 	// RedisURL names the Redis that holds presence: redis://[user:password@]host:port[/db].
 	RedisURL string `env:"REDIS_URL"`
+	// ChatsvcTLS is how the chat service is spoken to; without any of it in plain text.
+	ChatsvcTLS identity.TLS `envPrefix:"CHATSVC_TLS_"`
+	// RedisTLS is for a rediss:// RedisURL; without it the system's authorities are believed.
+	RedisTLS identity.TLS `envPrefix:"REDIS_TLS_"`
 	// PresenceDebounce is how long a user still counts as online, and in her rooms, after her connection has ended; 0:
 	// not at all.
 	PresenceDebounce time.Duration `env:"PRESENCE_DEBOUNCE"`
@@ -89,6 +95,9 @@ type NATS struct {
 	URL      string `env:"URL"` // one or several, comma-separated
 	User     string `env:"USER"`
 	Password string `env:"PASSWORD"`
+	// TLS, if any of it is set, is used with every server, whatever the URL's scheme; a tls:// URL alone believes the
+	// system's authorities.
+	TLS identity.TLS `envPrefix:"TLS_"`
 }
 
 // JWT is how users prove who they are. At least one of Secret, PublicKeys and JWKSURL is set; a token is good when any of

@@ -37,6 +37,7 @@ func (c *Config) Validate() error {
 			fault("CHATSVC_CREDENTIAL", "%w", err)
 		}
 	}
+	c.validateTLS(fault)
 	for _, one := range strings.Split(c.NATS.URL, ",") {
 		if !hasScheme(one, "nats", "tls", "ws", "wss") {
 			fault("NATS_URL", "not a list of URLs such as nats://nats:4222")
@@ -108,6 +109,20 @@ func (s *SockJS) validate(fault func(variable, format string, args ...any)) {
 	u, err := url.Parse(s.ClientURL)
 	if err != nil || u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
 		fault("SOCKJS_CLIENT_URL", "%q is neither a path nor a URL such as https://shop.example/sockjs.min.js", s.ClientURL)
+	}
+}
+
+// validateTLS reads the files of the connections to other services.
+func (c *Config) validateTLS(fault func(variable, format string, args ...any)) {
+	for variable, files := range map[string]identity.TLS{
+		"CHATSVC_TLS_CA": c.ChatsvcTLS, "NATS_TLS_CA": c.NATS.TLS, "REDIS_TLS_CA": c.RedisTLS,
+	} {
+		if _, err := files.Client(); err != nil {
+			fault(variable, "%w", err)
+		}
+	}
+	if c.RedisTLS.On() && !hasScheme(c.RedisURL, "rediss") {
+		fault("REDIS_TLS_CA", "is for a REDIS_URL of the form rediss://host:6379, which this is not")
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 type Server struct {
 	folder string
 	port   int
+	extra  []string // arguments
 
 	process *os.Process   // nil while it is down
 	exited  chan struct{} // closed when the process has gone
@@ -36,13 +37,13 @@ type Server struct {
 }
 
 // Start runs an empty redis-server and returns when it answers. Whoever calls it calls Stop, also from TestMain; in a
-// test New is simpler.
-func Start() (*Server, error) {
+// test New is simpler. extra are arguments beside its own; without TLS it is reached all the same.
+func Start(extra ...string) (*Server, error) {
 	folder, err := os.MkdirTemp("", "redistest-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for redis-server: %w", err)
 	}
-	s := &Server{folder: folder}
+	s := &Server{folder: folder, extra: extra}
 	for range attempts {
 		if s.port, err = freePort(); err != nil {
 			break
@@ -55,9 +56,9 @@ func Start() (*Server, error) {
 }
 
 // New is Start for a test: it fails the test if there is no server, and stops it at the test's end.
-func New(tb testing.TB) *Server {
+func New(tb testing.TB, extra ...string) *Server {
 	tb.Helper()
-	s, err := Start()
+	s, err := Start(extra...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -116,8 +117,10 @@ func (s *Server) spawn() error {
 		return fmt.Errorf("start redis-server: %w; install Debian's package redis-server", err)
 	}
 	//nolint:gosec // G204: the program is what PATH calls redis-server, the arguments are ours
-	cmd := exec.CommandContext(context.Background(), program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.folder,
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning")
+	cmd := exec.CommandContext(context.Background(), program, append([]string{
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", s.folder,
+		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning",
+	}, s.extra...)...)
 	s.output = &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	cmd.SysProcAttr = dieWithParent()

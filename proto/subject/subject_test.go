@@ -19,9 +19,9 @@ func TestRoomAndUser(t *testing.T) {
 	}
 }
 
-// TestNothingTypedBecomesSyntax is the NATS injection property: whatever the user id holds, the subject has the same
+// TestThreat17NothingTypedBecomesSyntax is the NATS injection property: whatever the user id holds, the subject has the same
 // four tokens and no wildcard, and reads back as the same id.
-func TestNothingTypedBecomesSyntax(t *testing.T) {
+func TestThreat17NothingTypedBecomesSyntax(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.OneOf(

@@ -93,7 +93,7 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
-func TestRefusalShowsNoInternals(t *testing.T) {
+func TestThreat31RefusalShowsNoInternals(t *testing.T) {
 	refused := &chat.Error{Code: chat.Forbidden, Message: "no"}
 	cases := map[string]struct {
 		err  error

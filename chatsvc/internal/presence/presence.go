@@ -5,6 +5,7 @@ package presence
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,11 +33,16 @@ type Reader struct {
 	blind  atomic.Bool  // the last look failed
 }
 
-// New makes a reader of the Redis at a redis:// or rediss:// URL. It does not connect yet; Close ends it.
-func New(url string, logger *slog.Logger) (*Reader, error) {
+// New makes a reader of the Redis at a redis:// or rediss:// URL; secure, if any, is how the latter is to be spoken to. It
+// does not connect yet; Close ends it.
+func New(url string, secure *tls.Config, logger *slog.Logger) (*Reader, error) {
 	opts, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse Redis URL (want redis://[user:password@]host:port[/db]): %w", err)
+	}
+	if secure != nil && opts.TLSConfig != nil {
+		secure.ServerName = opts.TLSConfig.ServerName
+		opts.TLSConfig = secure
 	}
 	opts.ContextTimeoutEnabled = true
 	opts.MaxRetries = -1

@@ -17,7 +17,7 @@ import (
 
 func newReader(t *testing.T, addr string) *presence.Reader {
 	t.Helper()
-	r, err := presence.New("redis://"+addr, slog.New(slog.DiscardHandler))
+	r, err := presence.New("redis://"+addr, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"time"
@@ -21,8 +22,9 @@ const (
 
 // DialOptions say where NATS is.
 type DialOptions struct {
-	URL            string // one or more servers, separated by commas
-	User, Password string // or both empty
+	URL            string      // one or more servers, separated by commas
+	User, Password string      // or both empty
+	TLS            *tls.Config // nil: as the URL says
 	Logger         *slog.Logger
 	Metrics        metrics.Post
 }
@@ -60,6 +62,9 @@ func Dial(opts DialOptions) (*nats.Conn, error) {
 	}
 	if opts.User != "" {
 		options = append(options, nats.UserInfo(opts.User, opts.Password))
+	}
+	if opts.TLS != nil {
+		options = append(options, nats.Secure(opts.TLS))
 	}
 	nc, err := nats.Connect(opts.URL, options...)
 	if err != nil {

@@ -314,7 +314,7 @@ func TestCheckAccess(t *testing.T) {
 	}
 }
 
-func TestInboxIsForItsUserOnly(t *testing.T) {
+func TestThreat13InboxIsForItsUserOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, setup{})
 	for user, want := range map[string]codes.Code{"bob": codes.OK, "alice": codes.PermissionDenied} {

@@ -43,7 +43,7 @@ func bodyOf(tb testing.TB, e *chatv1.Event) body {
 	return b
 }
 
-func TestRelayStoresWhatTheTokenAndTheBodySay(t *testing.T) {
+func TestThreat15RelayStoresWhatTheTokenAndTheBodySay(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		contentType, body string

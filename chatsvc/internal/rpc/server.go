@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -65,10 +68,11 @@ type Options struct {
 	MaxMessage  int           // bytes of a request
 	// MaxConnectionAge is when a client is asked to connect anew and a relay stream ends in good order; 0 is never.
 	MaxConnectionAge time.Duration
-	Window           int      // commands under way per relay stream
-	WindowBytes      int      // their size; one that is larger has the stream for itself
-	Callers          []Caller // who may call, and as what; empty: everybody, for a server only its own machine reaches
-	MarksUnderWay    int      // read marks and typing notices of all relay streams at once
+	Window           int         // commands under way per relay stream
+	WindowBytes      int         // their size; one that is larger has the stream for itself
+	Callers          []Caller    // who may call, and as what; empty: everybody, for a server only its own machine reaches
+	MarksUnderWay    int         // read marks and typing notices of all relay streams at once
+	TLS              *tls.Config // nil: plain text
 }
 
 func (o *Options) setDefaults() {
@@ -103,7 +107,12 @@ func New(deps Deps, opts Options) *Server {
 	s := &Server{health: health.NewServer(), stopping: make(chan struct{})}
 	guard := &guard{faults: newFaults(deps.Logger), metrics: deps.Metrics, timeout: opts.CallTimeout, stopping: s.stopping}
 	known := newCallers(opts.Callers)
+	secure := insecure.NewCredentials()
+	if opts.TLS != nil {
+		secure = credentials.NewTLS(opts.TLS)
+	}
 	s.grpc = grpc.NewServer(
+		grpc.Creds(secure),
 		grpc.ChainUnaryInterceptor(guard.measure, guard.answer, known.unary, guard.deadline, identify),
 		grpc.ChainStreamInterceptor(guard.measureStream, guard.answerStream, known.stream, guard.endOnStop),
 		grpc.MaxRecvMsgSize(opts.MaxMessage),

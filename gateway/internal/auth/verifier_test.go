@@ -19,6 +19,7 @@ import (
 
 	"github.com/fliliy/chat/gateway/internal/auth"
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/proto/identity"
 )
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
@@ -395,6 +396,30 @@ func FuzzVerify(f *testing.F) {
 		who, err := v.Verify(context.Background(), token)
 		if err == nil && !strings.HasPrefix(token, good[:strings.LastIndexByte(good, '.')]) {
 			t.Errorf("forged a token for %q: %q", who.User, token)
+		}
+	})
+}
+
+// FuzzClaims has whoever has the key sign anything: what is taken for a token names a user and an end.
+func FuzzClaims(f *testing.F) {
+	v, err := auth.NewHS256(secret, auth.Options{Issuer: "shop"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, claims := range []string{
+		`{"sub":"alice","iss":"shop","exp":99999999999}`, `{"sub":"a","exp":1e400}`, `{"sub":"a","exp":"9"}`, `{"sub":1}`, `[]`, `{`,
+		`{"sub":"a\u0000","iss":"shop","exp":99999999999}`, `{"sub":"a","sub":"b","iss":["shop"],"exp":99999999999,"nbf":null}`,
+	} {
+		f.Add(hs256, claims)
+	}
+	f.Add(`{"alg":"none","crit":["exp"]}`, `{"sub":"a"}`)
+	f.Fuzz(func(t *testing.T, header, claims string) {
+		who, err := v.Verify(context.Background(), raw(t, header, claims, secret))
+		if err == nil && (identity.ValidUserID(who.User) != nil || who.Expires.Before(time.Now())) {
+			t.Errorf("header %q, claims %q are %+v", header, claims, who)
+		}
+		if _, refused := errors.AsType[*event.Error](err); err != nil && !refused {
+			t.Errorf("header %q, claims %q: %v", header, claims, err)
 		}
 	})
 }

@@ -9,6 +9,7 @@
 package fanin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -145,8 +146,8 @@ func (f *Fanin) Ready(context.Context) error {
 	if f.nc.IsConnected() {
 		return nil
 	}
-	return fmt.Errorf("NATS is %s: events come late, by polling; check the NATS servers and the way to them",
-		f.nc.Status())
+	return fmt.Errorf("NATS is %s: events come late, by polling; check the NATS servers and the way to them: %w",
+		f.nc.Status(), cmp.Or(f.nc.LastError(), nats.ErrDisconnected))
 }
 
 func subjectOf(log event.Log) string {

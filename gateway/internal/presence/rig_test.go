@@ -70,7 +70,7 @@ func expireKeys(ctx context.Context, m *miniredis.Miniredis) {
 
 func dial(t testing.TB, addr string) *redis.Client {
 	t.Helper()
-	client, err := presence.Dial("redis://" + addr)
+	client, err := presence.Dial("redis://"+addr, nil)
 	if err != nil {
 		t.Fatalf("Dial: %v", err)
 	}

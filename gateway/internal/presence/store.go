@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -19,11 +20,16 @@ type silent struct{}
 func (silent) Printf(context.Context, string, ...any) {}
 
 // Dial makes a Redis client as presence wants it, from a redis:// or rediss:// URL: deadlines of the caller hold, a
-// failed call is not repeated behind our back, and few connections are kept. It does not connect yet.
-func Dial(url string) (*redis.Client, error) {
+// failed call is not repeated behind our back, and few connections are kept. secure, if any, is how a rediss:// server is
+// to be spoken to. It does not connect yet.
+func Dial(url string, secure *tls.Config) (*redis.Client, error) {
 	opts, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse Redis URL (want redis://[user:password@]host:port[/db]): %w", err)
+	}
+	if secure != nil && opts.TLSConfig != nil {
+		secure.ServerName = opts.TLSConfig.ServerName
+		opts.TLSConfig = secure
 	}
 	opts.ContextTimeoutEnabled = true
 	opts.MaxRetries = -1

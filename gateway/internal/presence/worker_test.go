@@ -109,7 +109,7 @@ func TestRunRefusesClientsThatSpreadKeys(t *testing.T) {
 func TestDialRefusesWhatIsNoRedisURL(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "localhost:6379", "http://localhost", "redis://localhost/no-number"} {
-		if _, err := presence.Dial(url); err == nil || !strings.Contains(err.Error(), "redis://") {
+		if _, err := presence.Dial(url, nil); err == nil || !strings.Contains(err.Error(), "redis://") {
 			t.Errorf("Dial(%q) = %v, want an error that shows the form of a URL", url, err)
 		}
 	}

@@ -1,7 +1,11 @@
 package relay
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
+	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -48,8 +52,10 @@ const serviceConfig = `{
 
 // DialOptions of Dial.
 type DialOptions struct {
-	// Credentials of the connection; nil is plain text.
-	Credentials credentials.TransportCredentials
+	// TLS of the connection; nil is plain text.
+	TLS *tls.Config
+	// Logger hears why TLS with a replica fails: calls that wait for the connection do not say; nil: nobody does.
+	Logger *slog.Logger
 	// Extra options, such as interceptors.
 	Extra []grpc.DialOption
 }
@@ -61,11 +67,12 @@ func Dial(target string, opts DialOptions) (*grpc.ClientConn, error) {
 		!strings.HasPrefix(target, "passthrough:") {
 		target = "dns:///" + strings.TrimPrefix(target, "dns:")
 	}
-	if opts.Credentials == nil {
-		opts.Credentials = insecure.NewCredentials()
+	protection := insecure.NewCredentials()
+	if opts.TLS != nil {
+		protection = &told{credentials.NewTLS(opts.TLS), opts.Logger}
 	}
 	cc, err := grpc.NewClient(target, append([]grpc.DialOption{
-		grpc.WithTransportCredentials(opts.Credentials),
+		grpc.WithTransportCredentials(protection),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableServiceConfig(), // no TXT look-ups: the configuration above is the one that counts
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
@@ -84,4 +91,27 @@ func Dial(target string, opts DialOptions) (*grpc.ClientConn, error) {
 	}
 	cc.Connect()
 	return cc, nil
+}
+
+// told are credentials that tell why they do not come to terms with the other side.
+type told struct {
+	credentials.TransportCredentials
+	logger *slog.Logger
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (t *told) ClientHandshake(
+	ctx context.Context, authority string, raw net.Conn,
+) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := t.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	if err != nil && t.logger != nil {
+		t.logger.Error("no TLS with the chat service: check CHATSVC_TLS_CA and the service's certificate",
+			"addr", raw.RemoteAddr().String(), "error", err)
+	}
+	return conn, info, err
+}
+
+// Clone implements credentials.TransportCredentials.
+func (t *told) Clone() credentials.TransportCredentials {
+	return &told{t.TransportCredentials.Clone(), t.logger}
 }

@@ -9,6 +9,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type List struct {
 	loaded chan struct{} // closed once the list has been read to its end
 	wake   chan struct{} // holds a token when the control subject has told of something new
 	last   atomic.Int64  // number of the newest revocation that is known
+	why    atomic.Value  // string: how the last question failed
 }
 
 // New makes a list that is empty until Run has read it.
@@ -98,7 +100,9 @@ func (l *List) Ready(context.Context) error {
 	case <-l.loaded:
 		return nil
 	default:
-		return errors.New("the list of revoked tokens has not been read yet: see that the chat service is there")
+		why, _ := l.why.Load().(string)
+		return errors.New("the list of revoked tokens has not been read yet: see that the chat service is there, and takes this" +
+			" gateway's credential: " + cmp.Or(why, "nothing was heard of it so far"))
 	}
 }
 
@@ -114,6 +118,9 @@ func (l *List) Run(ctx context.Context, nc *nats.Conn, sessions Sessions) error 
 	defer prune.Stop()
 	for away := false; ; {
 		err := l.read(ctx, sessions)
+		if err != nil {
+			l.why.Store(err.Error())
+		}
 		if (err != nil) != away && ctx.Err() == nil {
 			away = err != nil
 			l.report(ctx, err)

@@ -43,6 +43,7 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"Add":          testAdd,
 		"Remove":       testRemove,
 		"Refused":      testRefusedChanges,
+		"Injection":    testThreat19Injection,
 		"Muted":        testMuted,
 		"MuteEnds":     testMuteEnds,
 		"Banned":       testBanned,
