@@ -34,7 +34,7 @@ func verifier(t *testing.T, opts auth.Options) *auth.Verifier {
 }
 
 // raw signs header and claims as they stand, which no well-behaved library would.
-func raw(t *testing.T, header, claims string, key []byte) string {
+func raw(t testing.TB, header, claims string, key []byte) string {
 	t.Helper()
 	text := segment(header) + "." + segment(claims)
 	signature, err := jwt.SigningMethodHS256.Sign(text, key)
@@ -385,10 +385,7 @@ func FuzzVerify(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := auth.Sign(secret, "alice", 0)
-	if err != nil {
-		f.Fatal(err)
-	}
+	good := raw(f, hs256, `{"iat":1,"sub":"alice"}`, secret) // the same in every process that fuzzes
 	for _, seed := range []string{good, "", "..", good[:len(good)-1], "e30.e30.", "a.b.c"} {
 		f.Add(seed)
 	}
