@@ -61,19 +61,21 @@ func (g *Gateway) whileOpen(next http.Handler) http.Handler {
 	})
 }
 
-// serve runs one connection to its end.
+// serve runs one connection, to its end or until it waits by itself.
 func (g *Gateway) serve(ctx context.Context, conn session.Conn, h transport.Handshake) {
 	if !g.crowd.enter() {
 		// A peer that is gone need not be told.
 		_ = conn.Close(transport.CloseServiceRestart, "this node is leaving: connect again")
 		return
 	}
-	defer g.crowd.leave()
 	closed, refused := g.limits.Open(h.RemoteAddr)
 	if refused != nil {
 		_ = conn.Close(transport.CloseTryLater, refused.Message)
+		g.crowd.leave()
 		return
 	}
-	defer closed()
-	g.sessions.Serve(ctx, conn, h.Principal, &door{g.limits, h.RemoteAddr})
+	g.sessions.Start(ctx, conn, h.Principal, &door{g.limits, h.RemoteAddr}, func() {
+		closed()
+		g.crowd.leave()
+	})
 }

@@ -43,7 +43,7 @@ import (
 
 // The ports, proved here once.
 var (
-	_ session.Conn          = (*ws.Conn)(nil)
+	_ session.Waiter        = (*ws.Conn)(nil)
 	_ session.Authenticator = (*auth.Verifier)(nil)
 	_ session.Hub           = (*hub.Hub)(nil)
 	_ session.Relay         = (*relay.Relay)(nil)

@@ -35,16 +35,25 @@ func (h *Hub) listen(ctx context.Context, t *track) error {
 	}
 }
 
+// listened is what stands for all that was attempted, once it has succeeded, so that no track keeps its own.
+var listened = func() *listening {
+	l := &listening{done: make(chan struct{})}
+	close(l.done)
+	return l
+}()
+
 func (h *Hub) takeInterest(t *track, l *listening) {
 	ctx, cancel := context.WithTimeout(h.life.ctx, h.tuning.CallTimeout)
 	defer cancel()
 	err := h.interest.Add(ctx, t.log)
+	stands := listened
 	if err != nil {
 		l.err = fmt.Errorf("take interest: %w", err)
-		t.mu.Lock()
-		t.listening = nil // the next subscriber tries again
-		t.mu.Unlock()
+		stands = nil // the next subscriber tries again
 	}
+	t.mu.Lock()
+	t.listening = stands
+	t.mu.Unlock()
 	close(l.done)
 	h.release(t, 0)
 }

@@ -12,13 +12,15 @@ import (
 func (s *session) prove(
 	judge func(context.Context, string) (principal.Principal, error), shown string,
 ) (principal.Principal, error) {
+	ctx, done := s.call()
+	defer done()
 	if s.reader.door == nil {
-		return judge(s.calls, shown)
+		return judge(ctx, shown)
 	}
 	if refused := s.reader.door.Guesses(); refused != nil {
 		return nobody, refused
 	}
-	who, err := judge(s.calls, shown)
+	who, err := judge(ctx, shown)
 	var refused *event.Error
 	if errors.As(err, &refused) && (refused.Code == event.Unauthenticated || refused.Code == event.TokenExpired) {
 		s.reader.door.Guessed()

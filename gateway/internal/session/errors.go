@@ -100,7 +100,7 @@ func (s *session) causeOf(err error) *event.Error {
 	if errors.As(err, &cause) {
 		return cause
 	}
-	if s.calls.Err() != nil {
+	if s.isEnding() {
 		return &event.Error{Code: event.Unavailable, Message: "the session is over"}
 	}
 	s.deps.Logger.Error("unexpected error", "session", s.id, "error", err)

@@ -88,15 +88,6 @@ func (s *session) start() {
 	s.rearm()
 }
 
-// listening notes when the reader starts and ends waiting for bytes, and says whether the session takes frames.
-func (s *session) listening(yes bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.clock.reading = yes
-	s.clock.lastIn = time.Now()
-	return s.isAlive()
-}
-
 // next is the earliest time at which something may be due; zero for never.
 func (c *clock) next(ending bool) time.Time {
 	if ending {

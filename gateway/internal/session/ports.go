@@ -23,6 +23,19 @@ type Conn interface {
 	Close(code transport.CloseCode, reason string) error
 }
 
+// Waiter is a Conn whose reader need not be a goroutine while nothing comes: most clients are silent most of the time.
+type Waiter interface {
+	Conn
+	// CanAwait says whether this one can; else it is used like any Conn.
+	CanAwait() bool
+	// Poll is Read that does not wait, and returns nothing at all where nothing has come. Told to wait, it waits for
+	// something to come, which may be nothing of a message.
+	Poll(wait bool) ([]byte, error)
+	// Await returns at once, and has next called in a goroutine of its own when Poll may have something to tell, or the
+	// end.
+	Await(next func())
+}
+
 // Authenticator tells what a token says, if it is good. Errors are *event.Error.
 type Authenticator interface {
 	Verify(ctx context.Context, token string) (principal.Principal, error)

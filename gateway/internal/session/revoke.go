@@ -85,5 +85,11 @@ func (s *session) enroll(who principal.Principal) error {
 	s.mu.Unlock()
 	s.register.add(who.User, s)
 	s.reader.enrolled = true
-	return s.deps.Auth.Check(s.calls, who)
+	return s.checkRevoked(who)
+}
+
+func (s *session) checkRevoked(who principal.Principal) error {
+	ctx, done := s.call()
+	defer done()
+	return s.deps.Auth.Check(ctx, who)
 }

@@ -126,7 +126,7 @@ func (s *session) renewToken(req request, body []byte) error {
 		s.answer(req, invalid("the new token ends before that of the session, which goes on as it is"))
 		return nil
 	}
-	if err := s.deps.Auth.Check(s.calls, who); err != nil { // revoked since it was verified
+	if err := s.checkRevoked(who); err != nil { // revoked since it was verified
 		return refusal(s.causeOf(err), req.receiptID)
 	}
 	s.answer(req, nil)

@@ -3,8 +3,9 @@
 // no NATS and no protobuf: everything around it is a port (ports.go). The composition root gives each accepted
 // connection to Factory.Serve.
 //
-// One goroutine per session reads, the caller of Serve. A second one exists only while the send queue holds
-// something, and all times are kept by one timer, so that an idle session costs little more than its struct.
+// One goroutine per session reads, where the connection can wait without one (Waiter) only while there is something to
+// read. A second one exists only while the send queue holds something, and all times are kept by one timer, so that an
+// idle session costs little more than its struct.
 //
 // What the texts of the contract leave open is decided like this:
 //   - A frame that was refused gets no RECEIPT. The ERROR event, or the ERROR frame, carries its receipt-id, unless
@@ -58,32 +59,39 @@ func New(cfg Config, deps Deps) *Factory {
 	return &Factory{cfg: cfg, deps: deps, register: newRegister()}
 }
 
-// Serve runs one session on the connection and returns when all of it is over: the connection closed, its
-// subscriptions gone, no goroutine left. The principal is what the handshake has proved, or nobody when
-// the CONNECT frame is to tell. When ctx ends, the session drains: it tells the client with a DRAIN
-// event and goes on, and at a random moment within Config.DrainSpread it takes no more frames, tells the outcomes of
-// those it has, and closes with 1012.
-// The door is asked about the tokens that the client shows, and when CONNECT has told the user; nil: there are no limits.
+// Serve is Start for those who wait: it returns when all of the session is over.
 func (f *Factory) Serve(ctx context.Context, conn Conn, who principal.Principal, door Door) {
+	over := make(chan struct{})
+	f.Start(ctx, conn, who, door, func() { close(over) })
+	<-over
+}
+
+// Start runs one session on the connection, and calls over when all of it is over: the connection closed, its
+// subscriptions gone, no goroutine left. It returns then, too, or earlier, when the session waits for its client (see
+// Waiter). The principal is what the handshake has proved, or nobody when the CONNECT frame is to tell. When ctx ends,
+// the session drains: it tells the client with a DRAIN event and goes on, and at a random moment within
+// Config.DrainSpread it takes no more frames, tells the outcomes of those it has, and closes with 1012.
+// The door is asked about the tokens that the client shows, and when CONNECT has told the user; nil: there are no limits.
+func (f *Factory) Start(ctx context.Context, conn Conn, who principal.Principal, door Door, over func()) {
 	s := newSession(ctx, f, conn)
 	s.reader.door = door
 	s.user, s.issued, s.clock.expires = who.User, who.Issued, who.Expires
 	s.start()
 	stop := context.AfterFunc(ctx, s.drain)
-	defer stop()
+	s.reader.over = func() {
+		stop()
+		over()
+	}
 	s.read()
-	s.leave()
 }
 
 // session is one client's life. What several goroutines touch is guarded by mu.
 type session struct {
 	*Factory
-	conn   Conn
-	id     string             // unguessable; in CONNECTED, and towards presence and the hub
-	base   context.Context    // of reading and writing; it does not end
-	calls  context.Context    // of what the reader asks others for; ends when the session is to end
-	cancel context.CancelFunc // of calls
-	write  func()             // drainQueue, bound once
+	conn  Conn
+	id    string          // unguessable; in CONNECTED, and towards presence and the hub
+	base  context.Context // of reading and writing; it does not end
+	write func()          // drainQueue, bound once
 
 	reader readerState
 
@@ -106,6 +114,11 @@ type readerState struct {
 	transactions []*transaction
 	door         Door      // nil: no limits
 	allowance    Allowance // nil before CONNECT, and without limits
+	waiter       Waiter    // the connection; nil where it cannot wait without a goroutine
+	waiting      bool      // for bytes
+	brisk        uint8     // bytes that came soon, in a row
+	again        func()    // read, bound once
+	over         func()
 }
 
 // shared is what mu guards besides.
@@ -115,11 +128,12 @@ type shared struct {
 	subs     []*subscription
 	markings []*marking // one for each room whose delivered mark is being moved
 	clock    clock
-	local    int     // events this session made itself, for their ids
-	last     *ending // decided: the session ends like this once the window is empty
-	ending   *ending // decided: the session ends like this once the send queue is empty
-	closers  int     // goroutines now in conn.Close
-	closed   bool    // the connection is
+	endCall  context.CancelFunc // of what the reader asks others for; nil when it does not
+	local    int                // events this session made itself, for their ids
+	last     *ending            // decided: the session ends like this once the window is empty
+	ending   *ending            // decided: the session ends like this once the send queue is empty
+	closers  int                // goroutines now in conn.Close
+	closed   bool               // the connection is
 }
 
 // ending is how a session ends.
@@ -132,31 +146,13 @@ type ending struct {
 
 func newSession(ctx context.Context, f *Factory, conn Conn) *session {
 	s := &session{Factory: f, conn: conn, id: rand.Text(), base: context.WithoutCancel(ctx)}
-	s.calls, s.cancel = context.WithCancel(s.base)
 	s.write = s.drainQueue
+	s.reader.waiter, s.reader.again = waiterOf(conn), s.read
 	s.changed.L = &s.mu
 	s.reader.decoder = stomp.NewDecoder(stomp.Limits{
 		MaxBody: f.cfg.PreAuthBytes, MaxHeaders: f.cfg.Limits.MaxHeaders, MaxHeaderLine: f.cfg.PreAuthBytes,
 	})
 	return s
-}
-
-// read takes in what the client sends, until the session is to end or the pipe breaks.
-func (s *session) read() {
-	for s.listening(true) {
-		chunk, err := s.conn.Read(s.base)
-		if !s.listening(false) {
-			return
-		}
-		if err != nil {
-			s.lost(err)
-			return
-		}
-		if err := s.consumeSafely(chunk); err != nil {
-			s.fail(err)
-			return
-		}
-	}
 }
 
 // consumeSafely is consume, with the blast of a fault of ours confined to this session.
@@ -284,8 +280,36 @@ func (s *session) finish(e *ending) {
 	s.startWriter()
 	s.clock.closeBy = time.Now().Add(s.cfg.Linger)
 	s.rearm()
-	s.cancel()
+	if s.endCall != nil {
+		s.endCall()
+	}
 	s.changed.Broadcast()
+}
+
+// call makes the context of something that the reader asks others for: it ends when the session is to end. done is
+// called when the answer is there.
+func (s *session) call() (ctx context.Context, done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, s.endCall = context.WithCancel(s.base)
+	if s.ending != nil {
+		s.endCall()
+	}
+	return ctx, s.callDone
+}
+
+func (s *session) callDone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endCall()
+	s.endCall = nil
+}
+
+// isEnding says whether it is decided how the session ends.
+func (s *session) isEnding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending != nil
 }
 
 // alive says whether the session takes frames.

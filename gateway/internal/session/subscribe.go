@@ -133,7 +133,9 @@ func (s *session) open(
 	}
 	sub.joining, sub.awaited = true, sub.log.Room > 0 && s.deps.Where != nil
 	s.add(sub)
-	joined, err := s.deps.Hub.Subscribe(s.calls, s.user, sub.log, lastSeq, sub)
+	ctx, done := s.call()
+	joined, err := s.deps.Hub.Subscribe(ctx, s.user, sub.log, lastSeq, sub)
+	done()
 	s.opened(sub, err)
 	return joined, err
 }

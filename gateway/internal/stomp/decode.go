@@ -1,6 +1,9 @@
 package stomp
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // Limits bounds what a Decoder takes from a peer, in octets as they are on the wire. Zero allows none. All header
 // lines of a frame together may take headerBlockLines times MaxHeaderLine.
@@ -16,9 +19,12 @@ var DefaultLimits = Limits{MaxBody: 64 << 10, MaxHeaders: 100, MaxHeaderLine: 8 
 const (
 	// headerBlockLines bounds the header block without another limit to set.
 	headerBlockLines = 8
-	// keptFields is how many fields an idle decoder keeps room for (32 octets each).
-	keptFields = 16
+	// usualFields is how many fields most frames have room for (32 octets each).
+	usualFields = 16
 )
+
+// rooms are lent to decoders that have a frame in hand, so that an idle one holds no memory.
+var rooms = sync.Pool{New: func() any { return new([usualFields]Field) }}
 
 // Decoder makes frames of a stream of bytes that arrives in chunks cut anywhere. It works in the chunk itself and
 // copies only what it must keep of an unfinished frame; every octet is looked at a fixed number of times, however
@@ -33,6 +39,7 @@ type Decoder struct {
 	start   int // of the current frame in data
 	current progress
 	frame   Frame
+	room    *[usualFields]Field // under frame.Header, unless that has more fields; nil while idle
 	err     *Error
 }
 
@@ -81,7 +88,6 @@ func (d *Decoder) Next() (*Frame, error) {
 		return nil, d.err
 	}
 	if d.current.command == "" {
-		clear(d.frame.Header)
 		d.frame = Frame{Header: d.frame.Header[:0]}
 	}
 	done, err := d.read()
@@ -108,8 +114,10 @@ func (d *Decoder) keep() {
 	switch {
 	case len(rest) == 0:
 		d.data, d.owned = nil, false
-		if cap(d.frame.Header) > keptFields && d.current.command == "" {
-			d.frame.Header = nil
+		if d.room != nil && d.current.command == "" {
+			clear(d.room[:]) // strings must not live on in it
+			rooms.Put(d.room)
+			d.room, d.frame.Header = nil, nil
 		}
 	case !d.owned || d.start > 0:
 		d.data, d.owned = bytes.Clone(rest), true

@@ -196,8 +196,9 @@ func (d *Decoder) unescapeFields(block []byte) (err *Error) {
 }
 
 func (d *Decoder) addField(field Field) {
-	if d.frame.Header == nil {
-		d.frame.Header = make(Header, 0, keptFields/2)
+	if d.room == nil {
+		d.room = rooms.Get().(*[usualFields]Field)
+		d.frame.Header = d.room[:0]
 	}
 	d.frame.Header = append(d.frame.Header, field)
 }

@@ -2,68 +2,31 @@ package ws
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
-
-	"github.com/coder/websocket"
-
-	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
 // Conn is one WebSocket connection; it implements session.Conn. One goroutine at a time reads, one at a time writes;
 // Close may be called by any.
 type Conn struct {
-	ws     *websocket.Conn
-	socket *socket
-	opts   connOptions
+	socket socket
+	opts   *connOptions
 
-	in   inbound  // used by Read alone
-	life liveness // pings and their answers
+	reading sync.Mutex // held while reading: by the reader, and by who closes; taken before mu
+	in      inbound    // guarded by reading
+	life    liveness   // pings and their answers
+	waiting waiting    // for something to read
 
 	mu        sync.Mutex
 	cause     error // why the connection has ended; the first one stays
 	stopWatch func() bool
 }
 
-// connOptions are what a connection needs of Options.
+// connOptions are what connections need of Options; those of one handler share them.
 type connOptions struct {
 	maxMessage                        int
 	pingEvery, pongWait, writeTimeout time.Duration
-}
-
-func newConn(opts Options) *Conn {
-	return &Conn{opts: connOptions{opts.MaxMessage, opts.PingEvery, opts.PongWait, opts.WriteTimeout}}
-}
-
-// start is called once, before the Conn is handed out.
-func (c *Conn) start(ws *websocket.Conn, s *socket) {
-	c.ws, c.socket = ws, s
-	c.startPings()
-}
-
-// Close sends the close code and reason, waits up to a second for the peer's answer, and ends Read and Write, which
-// return a *transport.ClosedError from now on. Messages that Write has not handed to the kernel may be lost. A reason
-// that is too long or no UTF-8 is mended. It returns an error when the close frame could not be sent. When the
-// connection has ended already, it does nothing.
-func (c *Conn) Close(code transport.CloseCode, reason string) error {
-	reason = transport.MendReason(reason)
-	if !c.end(&transport.ClosedError{Code: code, Reason: reason}) {
-		return nil
-	}
-	return c.handshakeClose(code, reason)
-}
-
-// handshakeClose runs the closing handshake (RFC 6455 section 7.1.2) and cuts it short after closeTimeout.
-func (c *Conn) handshakeClose(code transport.CloseCode, reason string) error {
-	cut := time.AfterFunc(closeTimeout, func() { _ = c.socket.Close() })
-	defer cut.Stop()
-	// Its error tells how the peer answered, which changes nothing; the socket knows whether we could write.
-	_ = c.ws.Close(websocket.StatusCode(code), reason)
-	if err := c.socket.unwritable(); err != nil {
-		return fmt.Errorf("send the close frame: %w", err)
-	}
-	return nil
+	panicked                          func(cause any) // logs it
 }
 
 // end records why the connection is over, and says whether this was the first reason.
@@ -92,8 +55,14 @@ func (c *Conn) ended() error {
 // cut ends the connection without a word to the peer.
 func (c *Conn) cut(cause error) {
 	c.end(cause)
-	_ = c.socket.Close() // first, for it wakes whoever CloseNow waits for
-	_ = c.ws.CloseNow()
+	c.closeSocket()
+	c.wake()
+}
+
+// closeSocket closes the socket; more than once does no harm.
+func (c *Conn) closeSocket() {
+	c.waiting.leave()
+	_ = c.socket.conn.Close() // it is over either way
 }
 
 // watch cuts the connection when the context is done. It registers once per context and not once per call, so that

@@ -38,25 +38,21 @@ func statusOfRaw(t *testing.T, r *rig, request string) int {
 	return resp.StatusCode
 }
 
+// outcome is what came of reading a connection to its end.
+type outcome struct {
+	text string
+	err  error
+}
+
 // reading serves a connection by reading it to its end; got has all bytes, end how it ended.
 func reading(t *testing.T, s served) (got func() string, end func() error) {
 	t.Helper()
-	type outcome struct {
-		text string
-		err  error
-	}
 	done := make(chan outcome, 1)
-	go func() {
-		var text strings.Builder
-		for {
-			p, err := s.conn.Read(context.Background())
-			if err != nil {
-				done <- outcome{text.String(), err}
-				return
-			}
-			text.Write(p)
-		}
-	}()
+	if s.manner == called {
+		new(listener).listen(s.conn, done)
+	} else {
+		go readAll(s.conn, done)
+	}
 	var result outcome
 	wait := func() outcome {
 		if result.err == nil {
@@ -71,6 +67,36 @@ func reading(t *testing.T, s served) (got func() string, end func() error) {
 	return func() string { return wait().text }, func() error { return wait().err }
 }
 
+func readAll(conn *ws.Conn, done chan<- outcome) {
+	var text strings.Builder
+	for {
+		p, err := conn.Read(context.Background())
+		if err != nil {
+			done <- outcome{text.String(), err}
+			return
+		}
+		text.Write(p)
+	}
+}
+
+// listener reads when it is called.
+type listener struct{ text strings.Builder }
+
+func (l *listener) listen(conn *ws.Conn, done chan<- outcome) {
+	for {
+		p, err := conn.Poll(false)
+		if err != nil {
+			done <- outcome{l.text.String(), err}
+			return
+		}
+		l.text.Write(p)
+		if len(p) == 0 {
+			conn.Await(func() { l.listen(conn, done) })
+			return
+		}
+	}
+}
+
 func codeOf(err error) transport.CloseCode {
 	var closed *transport.ClosedError
 	if errors.As(err, &closed) {
@@ -82,6 +108,10 @@ func codeOf(err error) transport.CloseCode {
 // RELIABILITY row 38 and section 4.4: each broken sequence of frames ends with a code that both sides see.
 func TestBrokenFrames(t *testing.T) {
 	t.Parallel()
+	inEachManner(t, brokenFrames)
+}
+
+func brokenFrames(t *testing.T, m manner) {
 	unmasked := []byte{fin | opText, 1, 'x'}
 	hugeLength := []byte{fin | opText, 0x80 | 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 	tests := []struct {
@@ -126,7 +156,7 @@ func TestBrokenFrames(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, ws.Options{MaxMessage: 10_000})
+			r := newRigOf(t, m, ws.Options{MaxMessage: 10_000})
 			w := dialWire(t, r)
 			_, end := reading(t, r.accepted(t))
 			for _, f := range tc.frames {
@@ -154,6 +184,10 @@ func repeat(p []byte, n int) [][]byte {
 
 func TestGoodFrames(t *testing.T) {
 	t.Parallel()
+	inEachManner(t, goodFrames)
+}
+
+func goodFrames(t *testing.T, m manner) {
 	long := strings.Repeat("é你😀", 2000) // cut by chunks of 4 KiB inside runes
 	bytewise := [][]byte{frame(opText, "")}
 	for _, b := range []byte("你好 😀") {
@@ -178,7 +212,7 @@ func TestGoodFrames(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, ws.Options{})
+			r := newRigOf(t, m, ws.Options{})
 			w := dialWire(t, r)
 			got, end := reading(t, r.accepted(t))
 			w.send(t, tc.frames...)
@@ -199,10 +233,14 @@ func TestGoodFrames(t *testing.T) {
 // Close codes that RFC 6455 section 7.4 lets a client send are taken as they are.
 func TestClientCloseCodes(t *testing.T) {
 	t.Parallel()
+	inEachManner(t, clientCloseCodes)
+}
+
+func clientCloseCodes(t *testing.T, m manner) {
 	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, ws.Options{})
+			r := newRigOf(t, m, ws.Options{})
 			w := dialWire(t, r)
 			_, end := reading(t, r.accepted(t))
 			w.send(t, frame(fin|opClose, string([]byte{byte(code >> 8), byte(code)})+"再见"))
@@ -218,7 +256,11 @@ func TestClientCloseCodes(t *testing.T) {
 
 func TestCloseWithoutACode(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{})
+	inEachManner(t, closeWithoutACode)
+}
+
+func closeWithoutACode(t *testing.T, m manner) {
+	r := newRigOf(t, m, ws.Options{})
 	w := dialWire(t, r)
 	_, end := reading(t, r.accepted(t))
 	w.send(t, frame(fin|opClose, ""))
@@ -234,6 +276,10 @@ func TestCloseWithoutACode(t *testing.T) {
 // A connection that ends within a message gives no part of a frame that the client never finished as a whole one.
 func TestCutWithinAMessage(t *testing.T) {
 	t.Parallel()
+	inEachManner(t, cutWithinAMessage)
+}
+
+func cutWithinAMessage(t *testing.T, m manner) {
 	whole := frame(fin|opText, "你好你好")
 	for name, part := range map[string][]byte{
 		"header":           whole[:4],
@@ -242,7 +288,7 @@ func TestCutWithinAMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, ws.Options{})
+			r := newRigOf(t, m, ws.Options{})
 			w := dialWire(t, r)
 			_, end := reading(t, r.accepted(t))
 			w.send(t, part)
@@ -259,7 +305,11 @@ func TestCutWithinAMessage(t *testing.T) {
 // net/http may have read the first frames together with the request.
 func TestBytesRightAfterTheHandshake(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{})
+	inEachManner(t, bytesRightAfterTheHandshake)
+}
+
+func bytesRightAfterTheHandshake(t *testing.T, m manner) {
+	r := newRigOf(t, m, ws.Options{})
 	first := strings.Repeat("early ", 300)
 	w := dialWire(t, r, frame(fin|opText, first)...)
 	got, _ := reading(t, r.accepted(t))

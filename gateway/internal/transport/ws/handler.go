@@ -1,9 +1,9 @@
 // Package ws is the WebSocket transport: it checks a handshake, upgrades the request and moves bytes between the client
-// and whoever serves the connection (RFC 6455, on github.com/coder/websocket). It knows no STOMP, no session and no
-// user database. The edge mounts its Handler; the composition root says what serves a Conn.
+// and whoever serves the connection (RFC 6455). It knows no STOMP, no session and no user database. The edge mounts its
+// Handler; the composition root says what serves a Conn.
 //
-// An idle connection costs one goroutine with a small stack, two small buffers and one timer: the HTTP handler returns
-// right after the upgrade, and with it go the request and the 4 KiB buffers of net/http.
+// An idle connection costs its struct and one timer, no buffer, and no goroutine where who serves it uses Await: the
+// HTTP handler returns right after the upgrade, and with it go the request and the 4 KiB buffers of net/http.
 package ws
 
 import (
@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
@@ -45,7 +43,8 @@ type Options struct {
 	Verify func(ctx context.Context, token string) (principal.Principal, error)
 	// Redeem does so for a one-time ticket, and uses it up. Nil: ?ticket= is not looked at.
 	Redeem func(ctx context.Context, ticket string) (principal.Principal, error)
-	// Serve runs the connection to its end, in a goroutine of its own. The context is Context.
+	// Serve runs the connection to its end, in a goroutine of its own, or until it has called Await. The context is
+	// Context.
 	Serve func(ctx context.Context, c *Conn, h Handshake)
 	// Context is the parent of all connections; Background when nil.
 	Context context.Context
@@ -83,11 +82,19 @@ func (o Options) withDefaults() Options {
 // {"code","message"}: 400, 405, 426 for what is wrong with the handshake, 403 for the origin, 401 for the token.
 func Handler(opts Options) http.Handler {
 	opts = opts.withDefaults()
-	return &handler{opts: opts, Checks: NewChecks(opts)}
+	forConn := &connOptions{
+		opts.MaxMessage, opts.PingEvery, opts.PongWait, opts.WriteTimeout,
+		func(cause any) {
+			opts.Logger.Error("session panicked: this connection is closed, the others go on",
+				"panic", cause, "stack", string(debug.Stack()))
+		},
+	}
+	return &handler{opts: opts, forConn: forConn, Checks: NewChecks(opts)}
 }
 
 type handler struct {
-	opts Options
+	opts    Options
+	forConn *connOptions
 	Checks
 }
 
@@ -101,42 +108,26 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	c, err := h.upgrade(w, r)
-	if err != nil {
-		return // Accept has answered
+	if c := h.upgrade(w, r); c != nil {
+		go c.guard(func() { h.serve(c, handshake) })
 	}
-	go serve(h.opts, c, handshake)
 }
 
-// upgrade turns the request into a Conn. After it, neither the request nor its context may be used.
-func (h *handler) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	c := newConn(h.opts)
-	hijacker := &hijacker{ResponseWriter: w, writeTimeout: h.opts.WriteTimeout}
-	ws, err := websocket.Accept(hijacker, r, &websocket.AcceptOptions{
-		Subprotocols:       subprotocols,
-		InsecureSkipVerify: true, // checkOrigin has done it
-		CompressionMode:    websocket.CompressionDisabled,
-		OnPingReceived:     c.onPing,
-		OnPongReceived:     c.onPong,
-	})
-	if err != nil {
-		return nil, err
+// serve runs one connection, to its end unless who serves it waits by Await.
+func (h *handler) serve(c *Conn, handshake Handshake) {
+	h.opts.Serve(h.opts.Context, c, handshake)
+	if !c.waiting.used.Load() {
+		_ = c.Close(transport.CloseNormal, "") // who is gone need not be told
 	}
-	ws.SetReadLimit(-1) // Read counts by itself
-	c.start(ws, hijacker.socket)
-	return c, nil
 }
 
-// serve runs one connection. A panic ends this connection and no other.
-func serve(opts Options, c *Conn, h Handshake) {
+// guard calls what serves a connection. A panic ends this connection and no other.
+func (c *Conn) guard(serve func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			opts.Logger.Error("session panicked: this connection is closed, the others go on",
-				"panic", cause, "stack", string(debug.Stack()))
+			c.opts.panicked(cause)
 			_ = c.Close(transport.CloseInternal, "internal error")
-			return
 		}
-		_ = c.Close(transport.CloseNormal, "")
 	}()
-	opts.Serve(opts.Context, c, h)
+	serve()
 }

@@ -1,8 +1,8 @@
 package ws
 
 import (
-	"context"
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -18,15 +18,22 @@ const (
 
 var errNoPong = errors.New("the client does not answer pings")
 
-// liveness is the state of pings. A timer per connection starts a goroutine for as long as a ping is unanswered; in
-// between there is none.
+// liveness is the state of pings: a timer per connection, and a goroutine only while it fires. Whatever the client sends
+// is a sign of life.
 type liveness struct {
-	timer *time.Timer
+	timer *time.Timer // guarded by the connection's mu
+
+	// Of the timer's goroutine alone.
+	pings    uint64
+	sent     time.Time // of the last ping
+	awaiting bool      // nothing had come since, when last looked at
+	heard    bool      // somebody was reading when it was sent
 
 	windowEnd time.Time // of counting control frames; used while reading only
 	controls  int
 
-	reading atomic.Bool // whether Read is under way, without which no pong can be seen
+	reading atomic.Bool // whether somebody reads, or waits to be called: without, no pong can be seen
+	seen    atomic.Bool // something has come since the last ping
 }
 
 func (c *Conn) startPings() {
@@ -35,41 +42,65 @@ func (c *Conn) startPings() {
 	c.life.timer = time.AfterFunc(c.opts.pingEvery, c.ping)
 }
 
-// ping sends one ping, waits for its answer and sets the timer for the next; without an answer it cuts the connection,
-// unless the answer could not be seen because nobody reads.
+// ping does what is due, and sets the timer for the next time.
 func (c *Conn) ping() {
-	ctx, cancel := context.WithTimeout(context.Background(), c.opts.pongWait)
-	defer cancel()
-	if err := c.ws.Ping(ctx); err != nil && (c.life.reading.Load() || c.socket.broken() != nil) {
-		c.cut(errNoPong)
+	next, err := c.keepAlive(time.Now())
+	if err != nil {
+		c.cut(err)
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause == nil {
-		c.life.timer.Reset(c.opts.pingEvery)
+		c.life.timer.Reset(next)
 	}
 }
 
-// onPing says whether to answer a ping of the client. A client that does not read gets none, so that answers do not
-// pile up here.
-func (c *Conn) onPing(context.Context, []byte) bool {
-	return c.countControl() && !c.socket.backedUp()
+// keepAlive sends a ping when it is time for one, and says when to look again. An error means that the last one got no
+// answer, although somebody would have seen it.
+func (c *Conn) keepAlive(now time.Time) (next time.Duration, err error) {
+	l := &c.life
+	if l.awaiting && !l.seen.Load() {
+		if left := c.opts.pongWait - now.Sub(l.sent); left > 0 {
+			return min(left, c.opts.pingEvery), nil
+		}
+		if l.heard && l.reading.Load() {
+			return 0, errNoPong
+		}
+	}
+	l.awaiting = false
+	if left := c.opts.pingEvery - now.Sub(l.sent); left > 0 {
+		return left, nil
+	}
+	l.awaiting, l.sent, l.heard = true, now, l.reading.Load()
+	l.seen.Store(false)
+	l.pings++
+	var payload [20]byte
+	_ = c.socket.control(opPing, strconv.AppendUint(payload[:0], l.pings, 10)) // who reads or writes learns what is wrong
+	return min(c.opts.pingEvery, c.opts.pongWait), nil
 }
 
-func (c *Conn) onPong(context.Context, []byte) { c.countControl() }
+// takePing answers a ping of the client. A client that does not read gets none, so that answers do not pile up here.
+func (c *Conn) takePing(payload []byte) error {
+	if err := c.countControl(); err != nil {
+		return err
+	}
+	if !c.socket.backedUp() {
+		_ = c.socket.control(opPong, payload) // the next read tells what is wrong
+	}
+	return nil
+}
 
-// countControl counts a control frame; too many end the connection. It runs within a read of coder/websocket, which
-// would wait for itself if it closed here.
-func (c *Conn) countControl() bool {
+// countControl counts a control frame; too many end the connection.
+func (c *Conn) countControl() error {
 	now := time.Now()
 	if now.After(c.life.windowEnd) {
 		c.life.windowEnd = now.Add(controlWindow)
 		c.life.controls = 0
 	}
 	c.life.controls++
-	if c.life.controls == controlLimit+1 {
-		go func() { _ = c.Close(transport.ClosePolicy, "too many pings") }()
+	if c.life.controls > controlLimit {
+		return c.refuse(&transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many pings"})
 	}
-	return c.life.controls <= controlLimit
+	return nil
 }

@@ -13,7 +13,11 @@ import (
 // The server pings again and again while the client answers.
 func TestServerPings(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{PingEvery: time.Millisecond, PongWait: patience})
+	inEachManner(t, serverPings)
+}
+
+func serverPings(t *testing.T, m manner) {
+	r := newRigOf(t, m, ws.Options{PingEvery: time.Millisecond, PongWait: patience})
 	w := dialWire(t, r)
 	reading(t, r.accepted(t))
 	seen := map[string]bool{}
@@ -33,7 +37,11 @@ func TestServerPings(t *testing.T) {
 // A client that vanished without a word is found by its missing pong.
 func TestMissingPongEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{PingEvery: time.Millisecond, PongWait: 20 * time.Millisecond})
+	inEachManner(t, missingPongEndsTheConnection)
+}
+
+func missingPongEndsTheConnection(t *testing.T, m manner) {
+	r := newRigOf(t, m, ws.Options{PingEvery: time.Millisecond, PongWait: 20 * time.Millisecond})
 	w := dialWire(t, r)
 	_, end := reading(t, r.accepted(t))
 	if err := end(); err == nil || codeOf(err) != 0 {
@@ -67,7 +75,11 @@ func TestPongsAreNotMissedWhileNobodyReads(t *testing.T) {
 
 func TestClientPingsAreAnswered(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{})
+	inEachManner(t, clientPingsAreAnswered)
+}
+
+func clientPingsAreAnswered(t *testing.T, m manner) {
+	r := newRigOf(t, m, ws.Options{})
 	w := dialWire(t, r)
 	reading(t, r.accepted(t))
 	for i := range 50 {
@@ -83,10 +95,14 @@ func TestClientPingsAreAnswered(t *testing.T) {
 // RELIABILITY row 38: a flood of pings ends with 1008 after a hundred, not a million.
 func TestPingFlood(t *testing.T) {
 	t.Parallel()
+	inEachManner(t, pingFlood)
+}
+
+func pingFlood(t *testing.T, m manner) {
 	for name, opcode := range map[string]byte{"ping": opPing, "pong": opPong} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, ws.Options{})
+			r := newRigOf(t, m, ws.Options{})
 			w := dialWire(t, r)
 			_, end := reading(t, r.accepted(t))
 			go func() {
@@ -109,8 +125,14 @@ func TestPingFlood(t *testing.T) {
 
 // Nothing stays behind when a connection has ended, however it ended.
 func TestNoGoroutinesLeft(t *testing.T) {
+	for _, m := range []manner{direct, through, called} {
+		t.Run(string(m), func(t *testing.T) { noGoroutinesLeft(t, m) })
+	}
+}
+
+func noGoroutinesLeft(t *testing.T, m manner) {
 	before := runtime.NumGoroutine()
-	r := newRig(t, ws.Options{PingEvery: time.Millisecond, PongWait: time.Second})
+	r := newRigOf(t, m, ws.Options{PingEvery: time.Millisecond, PongWait: time.Second})
 	for i := range 30 {
 		w := dialWire(t, r)
 		s := r.accepted(t)

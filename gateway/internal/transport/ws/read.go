@@ -2,13 +2,8 @@ package ws
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"sync"
-	"unicode/utf8"
-
-	"github.com/coder/websocket"
 
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
@@ -18,15 +13,33 @@ const chunkSize = 4 << 10
 
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// inbound is the state of reading: the message under way, and the chunk lent to the caller.
+// inbound is the state of reading: the frame and the message under way, and the chunk that holds what has come. There
+// is no chunk while nothing has.
 type inbound struct {
-	message io.Reader // nil between messages
-	size    int       // bytes of the message so far
-	text    bool
-	check   utf8Checker
-	bad     bool             // the message is text, and no UTF-8
-	chunk   *[chunkSize]byte // nil while waiting for a message
-	watched <-chan struct{}  // of the context that watch has registered
+	frame      incoming
+	open       bool // a message is under way
+	text       bool // the message is
+	size       int  // bytes of the message so far
+	check      utf8Checker
+	chunk      *[chunkSize]byte
+	start, end int    // of what has not been looked at, in chunk
+	control    []byte // payload of a control frame, where it came in pieces
+	watched    <-chan struct{}
+}
+
+func (in *inbound) unread() []byte {
+	if in.chunk == nil {
+		return nil
+	}
+	return in.chunk[in.start:in.end]
+}
+
+func (in *inbound) release() {
+	if in.chunk != nil {
+		chunks.Put(in.chunk)
+		in.chunk = nil
+	}
+	in.start, in.end = 0, 0
 }
 
 // Read returns the next bytes of the client, at least one and at most 4 KiB, valid until the next call; where one
@@ -37,6 +50,23 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	for {
 		if p, err := c.nextPart(ctx); err != nil || len(p) > 0 {
 			return p, err
+		}
+	}
+}
+
+// Poll is Read for who would rather not wait: it returns nothing, and no error, where nothing has come. Told to wait, it
+// waits for something to come, and returns nothing where that was of no message. Only use it where CanAwait.
+func (c *Conn) Poll(wait bool) ([]byte, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	for {
+		p, err := c.part(wait)
+		if err != nil || len(p) > 0 {
+			return p, err
+		}
+		if c.in.start == c.in.end {
+			c.in.release()
+			return nil, nil
 		}
 	}
 }
@@ -65,102 +95,98 @@ func (c *Conn) receiveWhole(ctx context.Context, dst []byte, limit int) (message
 			return nil, false, err
 		}
 		if len(dst)-start+len(p) > limit {
+			c.reading.Lock()
+			defer c.reading.Unlock()
 			return nil, false, c.refuse(tooLarge(limit))
 		}
 		dst = append(dst, p...)
-		if c.in.message == nil {
+		if !c.in.open {
 			return dst, c.in.text, nil
 		}
 	}
 }
 
-// nextPart returns the next bytes of a message, or none where one has ended.
+// nextPart waits for the next bytes of a message; none where an empty one has ended, or an earlier one.
 func (c *Conn) nextPart(ctx context.Context) ([]byte, error) {
-	c.in.release()
+	c.reading.Lock()
+	defer c.reading.Unlock()
 	if err := c.watch(ctx); err != nil {
 		c.cut(err)
 		return nil, c.ended()
 	}
-	c.life.reading.Store(true)
-	defer c.life.reading.Store(false)
-	p, err := c.receive() //nolint:contextcheck // watch heeds it, at no cost per frame
-	if err != nil {
-		return nil, c.readFailed(err)
+	for {
+		p, err := c.part(true) //nolint:contextcheck // watch heeds it, at no cost per frame
+		if err != nil || len(p) > 0 || c.in.hasEnded() {
+			return p, err
+		}
 	}
-	if fault := c.in.fault(c.opts.maxMessage); fault != nil {
+}
+
+// hasEnded says whether the last frame looked at ended a message.
+func (in *inbound) hasEnded() bool { return !in.open && in.frame.got == 0 && !in.frame.isControl() }
+
+// part goes on to the next frame, or fills the chunk if it is empty, and returns what that brought of a message:
+// nothing, as often as not. The caller holds reading.
+func (c *Conn) part(wait bool) ([]byte, error) {
+	if err := c.ended(); err != nil {
+		c.in.release()
+		return nil, err
+	}
+	in := &c.in
+	if in.start == in.end {
+		if came, err := c.fill(wait); err != nil || !came {
+			return nil, err
+		}
+	}
+	if !in.frame.begun {
+		in.start += in.frame.readHeader(in.unread())
+		if fault := in.frame.judge(in.open); fault != nil {
+			return nil, c.refuse(fault)
+		}
+		if !in.frame.begun {
+			return nil, nil
+		}
+		if fault := in.begin(c.opts.maxMessage); fault != nil {
+			return nil, c.refuse(fault)
+		}
+	}
+	p := in.frame.payload(in.unread())
+	in.start += len(p)
+	if in.frame.isControl() {
+		return nil, c.takeControl(p)
+	}
+	fault := in.add(p)
+	if fault != nil {
 		return nil, c.refuse(fault)
 	}
 	return p, nil
 }
 
-// receive waits for bytes of a message; none means that an empty one has ended, or an earlier one.
-func (c *Conn) receive() ([]byte, error) {
-	if c.in.message == nil {
-		kind, message, err := c.ws.Reader(context.Background())
-		if err != nil {
-			return nil, err
-		}
-		c.in.begin(message, kind == websocket.MessageText)
-	}
-	p, err := c.in.next()
-	if err != nil {
-		return nil, err
-	}
-	// coder/websocket lets the end of the connection within a message pass for the end of the message, and lets
-	// messages through that come after our close frame.
-	if err := c.socket.broken(); err != nil {
-		return nil, err
-	}
-	return p, c.ended()
-}
-
-func (in *inbound) begin(message io.Reader, text bool) {
-	in.message, in.text, in.size, in.check, in.bad = message, text, 0, utf8Checker{}, false
-}
-
-// next fills the chunk from the message, until it is full, the message ends, or is no UTF-8: that shows at once, although
-// more of it may be long in coming.
-func (in *inbound) next() ([]byte, error) {
-	if in.chunk == nil {
-		in.chunk = chunks.Get().(*[chunkSize]byte)
-	}
-	n := 0
-	for n < chunkSize {
-		got, err := in.message.Read(in.chunk[n:])
-		n += got
-		if in.text && !in.check.add(in.chunk[n-got:n]) {
-			in.bad = true
-			break
-		}
-		if err == io.EOF { //nolint:errorlint // the bare one is the end of a message
-			in.message = nil
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	in.size += n
-	return in.chunk[:n], nil
-}
-
-func (in *inbound) release() {
-	if in.chunk != nil {
-		chunks.Put(in.chunk)
-		in.chunk = nil
-	}
-}
-
-// fault judges the newest bytes of a message.
-func (in *inbound) fault(limit int) *transport.ClosedError {
-	if in.size > limit {
-		return tooLarge(limit)
-	}
-	if !in.text {
+// begin is called when a header is complete and right. A message that is too large is refused before more of it comes.
+func (in *inbound) begin(limit int) *transport.ClosedError {
+	switch in.frame.opcode() {
+	case opText, opBinary:
+		in.open, in.text, in.size, in.check = true, in.frame.opcode() == opText, 0, utf8Checker{}
+	case opContinue:
+	default:
 		return nil
 	}
-	if in.bad || in.message == nil && !in.check.complete() {
+	if in.frame.left > limit-in.size {
+		return tooLarge(limit)
+	}
+	in.size += in.frame.left
+	return nil
+}
+
+// add judges bytes of a message. What is no UTF-8 shows at once, although more of it may be long in coming.
+func (in *inbound) add(p []byte) *transport.ClosedError {
+	ends := in.frame.left == 0 && in.frame.isFinal()
+	if in.text && (!in.check.add(p) || ends && !in.check.complete()) {
 		return &transport.ClosedError{Code: transport.CloseInvalidUTF8, Reason: "text message is not UTF-8"}
+	}
+	if in.frame.left == 0 {
+		in.open = !ends
+		in.frame.next()
 	}
 	return nil
 }
@@ -169,35 +195,45 @@ func tooLarge(limit int) *transport.ClosedError {
 	return &transport.ClosedError{Code: transport.CloseTooLarge, Reason: fmt.Sprintf("message above %d bytes", limit)}
 }
 
-// refuse closes because of what the peer sent.
-func (c *Conn) refuse(fault *transport.ClosedError) error {
-	c.in.release()
-	_ = c.Close(fault.Code, fault.Reason) // what matters is that it is over
-	return c.ended()
+// takeControl takes bytes of a control frame, and heeds it when it is whole.
+func (c *Conn) takeControl(p []byte) error {
+	in := &c.in
+	if in.frame.left > 0 {
+		in.control = append(in.control, p...)
+		return nil
+	}
+	if in.control != nil {
+		p = append(in.control, p...)
+		in.control = nil
+	}
+	in.frame.next()
+	switch in.frame.opcode() {
+	case opClose:
+		return c.answerClose(p)
+	case opPing:
+		return c.takePing(p)
+	default:
+		return c.countControl()
+	}
 }
 
-// readFailed finds out what an error of coder/websocket means, and ends the connection accordingly.
-func (c *Conn) readFailed(err error) error {
+// fill waits for bytes of the client, or only looks for them; it says whether some came. The caller holds reading, and
+// has looked at all that came before.
+func (c *Conn) fill(wait bool) (bool, error) {
 	c.in.release()
-	if cause := c.ended(); cause != nil {
-		return cause
+	c.life.reading.Store(true)
+	n, err := c.socket.read(&c.in.chunk, wait)
+	c.life.reading.Store(false)
+	if err != nil {
+		c.in.release()
+		if c.ended() == nil { // else somebody closes, and may want to hear the peer's answer
+			c.cut(fmt.Errorf("read from the client: %w", err))
+		}
+		return false, c.ended()
 	}
-	var closed websocket.CloseError
-	if errors.As(err, &closed) {
-		c.cut(closedByPeer(closed))
-		return c.ended()
+	c.in.start, c.in.end = 0, n
+	if n > 0 {
+		c.life.seen.Store(true)
 	}
-	if broken := c.socket.broken(); broken != nil {
-		c.cut(fmt.Errorf("read from the client: %w", broken))
-		return c.ended()
-	}
-	// What is left is a frame that breaks the protocol. coder/websocket has sent 1002 for most, but not for all.
-	return c.refuse(&transport.ClosedError{Code: transport.CloseProtocol, Reason: "WebSocket protocol error"})
-}
-
-func closedByPeer(e websocket.CloseError) *transport.ClosedError {
-	if !utf8.ValidString(e.Reason) { // the socket has answered so
-		return &transport.ClosedError{Code: transport.CloseInvalidUTF8, Reason: "close reason is not UTF-8"}
-	}
-	return &transport.ClosedError{Code: transport.CloseCode(e.Code), Reason: e.Reason} //nolint:gosec // 16 bits on the wire
+	return n > 0, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,8 +33,30 @@ type rig struct {
 	addr  string
 	conns chan served
 
+	manner manner
+
 	writes    atomic.Int64 // write calls of the server, to all sockets
 	deadlines atomic.Int64 // write deadlines it has set
+}
+
+// manner is how the server's end reads.
+type manner string
+
+const (
+	direct  manner = "from the descriptor"
+	through manner = "through net.Conn" // as with TLS
+	called  manner = "when called"      // by Await and Poll
+)
+
+// inEachManner runs a test in each of them.
+func inEachManner(t *testing.T, test func(t *testing.T, m manner)) {
+	t.Helper()
+	for _, m := range []manner{direct, through, called} {
+		t.Run(string(m), func(t *testing.T) {
+			t.Parallel()
+			test(t, m)
+		})
+	}
 }
 
 // countingListener counts the write calls on its connections, each of which is a system call.
@@ -47,7 +70,14 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &countingConn{conn, l.rig}, nil
+	counting := &countingConn{conn, l.rig}
+	if l.rig.manner == through {
+		return counting, nil
+	}
+	return &struct {
+		*countingConn
+		syscall.Conn
+	}{counting, conn.(*net.TCPConn)}, nil
 }
 
 type countingConn struct {
@@ -68,19 +98,25 @@ func (c *countingConn) Write(p []byte) (int, error) {
 type served struct {
 	conn      *ws.Conn
 	handshake ws.Handshake
+	manner    manner
 }
 
 // newRig starts a server. Options without Verify and Serve get ones that fit: the token "good" is alice's.
 func newRig(t testing.TB, opts ws.Options) *rig {
 	t.Helper()
-	r := &rig{conns: make(chan served, 16)}
+	return newRigOf(t, direct, opts)
+}
+
+func newRigOf(t testing.TB, m manner, opts ws.Options) *rig {
+	t.Helper()
+	r := &rig{conns: make(chan served, 16), manner: m}
 	if opts.Verify == nil {
 		opts.Verify = verify
 	}
 	done := make(chan struct{})
 	if opts.Serve == nil {
 		opts.Serve = func(_ context.Context, c *ws.Conn, h ws.Handshake) {
-			r.conns <- served{conn: c, handshake: h}
+			r.conns <- served{conn: c, handshake: h, manner: m}
 			<-done
 		}
 	}
