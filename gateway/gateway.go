@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/herald"
 	"github.com/fliliy/chat/gateway/internal/hub"
 	"github.com/fliliy/chat/gateway/internal/limit"
+	"github.com/fliliy/chat/gateway/internal/memory"
 	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/peer"
 	"github.com/fliliy/chat/gateway/internal/presence"
@@ -313,6 +315,7 @@ func (g *Gateway) parts() map[string]func(context.Context) error {
 		"revocations": func(ctx context.Context) error { return g.revoked.Run(ctx, g.nats, g.sessions) },
 		"limits":      g.limits.Run,
 		"herald":      g.herald.Run,
+		"memory":      memory.Keeper{Size: g.crowd.size, Free: debug.FreeOSMemory, Every: memoryEvery}.Run,
 	}
 	if g.jwks != nil {
 		parts["JWKS"] = g.jwks.Run
@@ -325,6 +328,9 @@ func (g *Gateway) parts() map[string]func(context.Context) error {
 	}
 	return parts
 }
+
+// memoryEvery is how often this gateway looks whether a rush of clients is over.
+const memoryEvery = 5 * time.Second
 
 // readyPoll is how often a starting gateway looks whether it is ready.
 const readyPoll = 20 * time.Millisecond

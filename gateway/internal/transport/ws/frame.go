@@ -135,7 +135,7 @@ func unmask(p []byte, key uint32) uint32 {
 		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^wide)
 	}
 	for i := range p {
-		p[i] ^= byte(key)
+		p[i] ^= byte(key) //nolint:gosec // G115: its lowest
 		key = bits.RotateLeft32(key, -8)
 	}
 	return key

@@ -48,10 +48,11 @@ const (
 	called  manner = "when called"      // by Await and Poll
 )
 
-// inEachManner runs a test in each of them.
+// inEachManner runs a test in each of them, the first of them under the test's own name.
 func inEachManner(t *testing.T, test func(t *testing.T, m manner)) {
 	t.Helper()
-	for _, m := range []manner{direct, through, called} {
+	test(t, direct)
+	for _, m := range []manner{through, called} {
 		t.Run(string(m), func(t *testing.T) {
 			t.Parallel()
 			test(t, m)
