@@ -46,6 +46,7 @@ import (
 // The ports, proved here once.
 var (
 	_ session.Waiter        = (*ws.Conn)(nil)
+	_ session.Yielder       = (*ws.Conn)(nil)
 	_ session.Authenticator = (*auth.Verifier)(nil)
 	_ session.Hub           = (*hub.Hub)(nil)
 	_ session.Relay         = (*relay.Relay)(nil)

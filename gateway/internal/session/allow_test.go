@@ -47,7 +47,8 @@ func (d *door) Enter(user string) (session.Allowance, *event.Error) {
 var slowDown = &event.Error{Code: event.RateLimited, Message: "slow down", RetryAfter: 250 * time.Millisecond}
 
 func (a *allowance) limit(c *client) {
-	c.door = &door{allowance: a, guesses: 1}
+	fresh := *a // for each session
+	c.door = &door{allowance: &fresh, guesses: 1}
 }
 
 // RELIABILITY row 32: what is too much is refused, message by message, and the session stays; until it is plain abuse.
@@ -107,8 +108,15 @@ const refusedStatus = "MESSAGE subscription:e destination:/user/queue/errors mes
 // The time to wait reaches the client, and the allowance is given back, once.
 func TestRetryAfterAndLeave(t *testing.T) {
 	t.Parallel()
-	a := &allowance{send: slowDown, patience: 9}
-	run(t, a.limit, func(c *client) {
+	var a *allowance
+	limit := func(c *client) {
+		if a != nil && a.left != 1 {
+			t.Errorf("the allowance was given back %d times, want once", a.left)
+		}
+		a = &allowance{send: slowDown, patience: 9}
+		c.door = &door{allowance: a, guesses: 1}
+	}
+	run(t, limit, func(c *client) {
 		c.connect("1.2")
 		c.send("SUBSCRIBE\nid:e\ndestination:/user/queue/errors\n\n^@")
 		c.send(frameWith("{}", "SEND", "destination:/app/chat/42/send"))
@@ -156,8 +164,9 @@ func TestThreat33GuessesInFrames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := &door{allowance: &allowance{}, guesses: tc.guesses}
+			var d *door
 			setup := func(c *client) {
+				d = &door{allowance: &allowance{}, guesses: tc.guesses}
 				c.door, c.user, c.tickets = d, tc.user, &fake.Tickets{}
 				c.auth["late"] = fake.Identity{Err: &event.Error{Code: event.TokenExpired, Message: "late"}}
 				c.auth["away"] = fake.Identity{Err: &event.Error{Code: event.Unavailable, Message: "away"}}

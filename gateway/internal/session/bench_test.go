@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -151,4 +152,78 @@ func BenchmarkSend(b *testing.B) {
 		}
 	}
 	conn.await(sent)
+}
+
+// fileConn is a sinkConn that makes a system call, as deep as that of a socket.
+type fileConn struct {
+	sinkConn
+	file *os.File
+}
+
+func (c *fileConn) Write(ctx context.Context, messages [][]byte) error {
+	for _, message := range messages {
+		if _, err := c.file.Write(message); err != nil {
+			return err
+		}
+	}
+	return c.sinkConn.Write(ctx, messages)
+}
+
+// tellingConn is a fileConn that never waits, and says so.
+type tellingConn struct{ fileConn }
+
+func (*tellingConn) CanYield() bool { return true }
+
+func (c *tellingConn) WriteYielding(messages [][]byte, _ func()) error {
+	return c.Write(context.Background(), messages)
+}
+
+// BenchmarkFanOut is what one event costs that goes to 500 sessions which have nothing else to write: with a goroutine
+// for each, and with those that all share.
+func BenchmarkFanOut(b *testing.B) {
+	const sessions = 500
+	for _, shared := range []bool{false, true} {
+		b.Run("shared="+strconv.FormatBool(shared), func(b *testing.B) {
+			null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer null.Close()
+			hub := &fake.Hub{}
+			factory := session.New(session.DefaultConfig(), session.Deps{
+				Hub: hub, Relay: &fake.Relay{}, Presence: &fake.Presence{}, Auth: fake.Authenticator{},
+			})
+			var running sync.WaitGroup
+			conns := make([]*fileConn, sessions)
+			for i := range conns {
+				var conn session.Conn
+				in := make(chan []byte, 2)
+				if shared {
+					telling := &tellingConn{fileConn{sinkConn{in: in}, null}}
+					conn, conns[i] = telling, &telling.fileConn
+				} else {
+					conns[i] = &fileConn{sinkConn{in: in}, null}
+					conn = conns[i]
+				}
+				running.Go(func() { factory.Serve(context.Background(), conn, principal.Principal{User: "alice"}, nil) })
+				in <- []byte("CONNECT\naccept-version:1.2\n\n\x00SUBSCRIBE\nid:1\nreceipt:r\ndestination:/topic/chat/1\n\n\x00")
+				conns[i].await(2)
+			}
+			e := event.New("/topic/chat/1", event.Message, 7, "1-7", make([]byte, 200))
+			sent := int64(2)
+			b.ReportAllocs()
+			for b.Loop() {
+				hub.Deliver(room(1), &e)
+				sent++
+				for _, conn := range conns {
+					conn.await(sent)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*sessions), "ns/delivery")
+			for _, conn := range conns {
+				close(conn.in)
+			}
+			running.Wait()
+		})
+	}
 }

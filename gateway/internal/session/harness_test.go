@@ -44,8 +44,19 @@ type client struct {
 	stalled bool // the client takes no bytes
 }
 
-// run runs a test against a session. Before it starts, setup may change what the session is made of.
+// run runs a test against a session, twice: on a connection that its reader and its writer wait for, and on one that
+// waits by itself. Before it starts, setup may change what the session is made of.
 func run(t *testing.T, setup, test func(c *client)) {
+	t.Helper()
+	for _, waiting := range []bool{false, true} {
+		runOn(t, waiting, setup, test)
+		if t.Failed() {
+			t.Fatalf("on a connection that waits by itself: %t", waiting)
+		}
+	}
+}
+
+func runOn(t *testing.T, waiting bool, setup, test func(c *client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &client{
@@ -63,14 +74,19 @@ func run(t *testing.T, setup, test func(c *client)) {
 			Hub: c.hub, Relay: c.relay, Presence: c.presence, Where: c.where, Auth: c.auth, Tickets: c.tickets,
 			Logger: slog.New(slog.NewTextHandler(&c.logs, nil)),
 		})
+		var conn session.Conn = c.conn
+		if waiting {
+			conn = &fake.Waiting{Conn: c.conn}
+		}
 		go func() {
 			defer close(c.done)
-			c.factory.Serve(ctx, c.conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.door)
+			c.factory.Serve(ctx, conn, principal.Principal{User: c.user, Issued: c.issued, Expires: c.expires}, c.door)
 		}()
 		test(c)
 		c.conn.HangUp(transport.CloseNormal)
 		<-c.done
 		c.nothingLeft()
+		c.pass(time.Minute) // whoever writes for several sessions goes home
 	})
 }
 

@@ -36,6 +36,15 @@ type Waiter interface {
 	Await(next func())
 }
 
+// Yielder is a Conn whose writer need not be a goroutine of its own, because it learns when it has to wait.
+type Yielder interface {
+	Conn
+	// CanYield says whether this one does; else it is used like any Conn.
+	CanYield() bool
+	// WriteYielding is Write that calls waits, at least once, before it waits for the client to take what is sent.
+	WriteYielding(messages [][]byte, waits func()) error
+}
+
 // Authenticator tells what a token says, if it is good. Errors are *event.Error.
 type Authenticator interface {
 	Verify(ctx context.Context, token string) (principal.Principal, error)

@@ -17,6 +17,14 @@ func waiterOf(conn Conn) Waiter {
 	return nil
 }
 
+// yielderOf returns the connection if it knows when a write has to wait, or nil.
+func yielderOf(conn Conn) Yielder {
+	if y, ok := conn.(Yielder); ok && y.CanYield() {
+		return y
+	}
+	return nil
+}
+
 // read takes in what the client sends, until the session is to end or the pipe breaks, and then leaves. It returns
 // earlier where the connection waits by itself; then it is called again when there is something to read.
 func (s *session) read() {

@@ -152,31 +152,43 @@ func (q *sendQueue) discard() {
 
 // startWriter makes sure that somebody drains the queue. Call it under mu.
 func (s *session) startWriter() {
-	if !s.out.writing {
-		s.out.writing = true
+	if s.out.writing {
+		return
+	}
+	s.out.writing = true
+	if s.yielder != nil {
+		s.crew.write(s)
+	} else {
 		go s.write()
 	}
 }
 
-// drainQueue is the writer: it writes until the queue is empty, closes the connection if the session is to end, and
-// is gone.
+// drainQueue is the writer of a session whose connection does not know when a write has to wait: it writes until the
+// queue is empty, and is gone.
 func (s *session) drainQueue() {
 	b := batches.Get().(*batch)
 	defer b.release()
-	for {
-		list, end := s.nextItems()
-		switch {
-		case list != nil:
-			s.writeItems(b, list.items)
-			list.release()
-		case end != nil:
-			s.close(end)
-			s.writerGone()
-			return
-		default:
-			return
-		}
+	for s.drainSome(b, nil) { //nolint:revive // all is done by then
 	}
+}
+
+// drainSome writes what waits, and says whether it has to be called again: there may be more. With nothing left it closes
+// the connection if the session is to end, and the session has no writer any more.
+func (s *session) drainSome(b *batch, m *member) (more bool) {
+	list, end := s.nextItems()
+	switch {
+	case list != nil:
+		s.writeItems(b, list.items, m)
+		list.release()
+		return s.hasMore()
+	case end != nil:
+		if m != nil {
+			m.yield() // closing waits for the client
+		}
+		s.close(end)
+		s.writerGone()
+	}
+	return false
 }
 
 // nextItems takes all that waits. With nothing left it returns how the session ends, or neither: then the writer does
@@ -193,6 +205,16 @@ func (s *session) nextItems() (*itemList, *ending) {
 	return list, s.ending
 }
 
+// hasMore says whether the writer is still needed; if not, it does not count as one any more.
+func (s *session) hasMore() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out.waiting == nil && s.ending == nil {
+		s.out.writing = false
+	}
+	return s.out.writing
+}
+
 func (s *session) writerGone() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,25 +223,46 @@ func (s *session) writerGone() {
 }
 
 // writeItems writes items in batches, unless they are called off.
-func (s *session) writeItems(b *batch, items []item) {
-	for len(items) > 0 && s.beforeWrite() {
+func (s *session) writeItems(b *batch, items []item, m *member) {
+	for len(items) > 0 && s.beforeWrite(m == nil) {
 		n := b.compose(items)
-		err := s.conn.Write(s.base, b.messages)
-		s.afterWrite(items[:n], err)
+		s.afterWrite(items[:n], s.writeBatch(b, m))
 		s.countOut(items[:n], len(b.bytes))
 		items = items[n:]
 	}
 }
 
-func (s *session) beforeWrite() bool {
+func (s *session) writeBatch(b *batch, m *member) error {
+	if m == nil {
+		return s.conn.Write(s.base, b.messages)
+	}
+	return s.yielder.WriteYielding(b.messages, m.waits)
+}
+
+// beforeWrite says whether to write, and notes until when the client has to take something if it may be waited for.
+func (s *session) beforeWrite(wait bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out.dead || s.out.calledOff {
 		return false
 	}
+	if wait {
+		s.limitWait()
+	}
+	return true
+}
+
+// noteWait is called by a writer that now has to wait for the client.
+func (s *session) noteWait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limitWait()
+}
+
+// limitWait limits the time that a write may take. Call it under mu.
+func (s *session) limitWait() {
 	s.clock.writtenBy = time.Now().Add(s.cfg.SendTimeout)
 	s.rearm()
-	return true
 }
 
 func (s *session) afterWrite(written []item, err error) {

@@ -4,8 +4,9 @@
 // connection to Factory.Serve.
 //
 // One goroutine per session reads, where the connection can wait without one (Waiter) only while there is something to
-// read. A second one exists only while the send queue holds something, and all times are kept by one timer, so that an
-// idle session costs little more than its struct.
+// read. What waits in send queues is written by a few that all sessions share (crew), or where the connection does not
+// tell when a write has to wait (Yielder), by one of the session's own that exists only while there is something to
+// write. All times are kept by one timer, so that an idle session costs little more than its struct.
 //
 // What the texts of the contract leave open is decided like this:
 //   - A frame that was refused gets no RECEIPT. The ERROR event, or the ERROR frame, carries its receipt-id, unless
@@ -46,6 +47,7 @@ type Factory struct {
 	cfg      Config
 	deps     Deps
 	register *register
+	crew     *crew
 }
 
 // New makes a Factory.
@@ -56,7 +58,7 @@ func New(cfg Config, deps Deps) *Factory {
 	if deps.Destinations == nil {
 		deps.Destinations = destination.Contract{}
 	}
-	return &Factory{cfg: cfg, deps: deps, register: newRegister()}
+	return &Factory{cfg: cfg, deps: deps, register: newRegister(), crew: newCrew()}
 }
 
 // Serve is Start for those who wait: it returns when all of the session is over.
@@ -88,10 +90,11 @@ func (f *Factory) Start(ctx context.Context, conn Conn, who principal.Principal,
 // session is one client's life. What several goroutines touch is guarded by mu.
 type session struct {
 	*Factory
-	conn  Conn
-	id    string          // unguessable; in CONNECTED, and towards presence and the hub
-	base  context.Context // of reading and writing; it does not end
-	write func()          // drainQueue, bound once
+	conn    Conn
+	id      string          // unguessable; in CONNECTED, and towards presence and the hub
+	base    context.Context // of reading and writing; it does not end
+	write   func()          // drainQueue, bound once; nil with a yielder
+	yielder Yielder         // the connection; nil where it does not know when a write has to wait
 
 	reader readerState
 
@@ -146,7 +149,9 @@ type ending struct {
 
 func newSession(ctx context.Context, f *Factory, conn Conn) *session {
 	s := &session{Factory: f, conn: conn, id: rand.Text(), base: context.WithoutCancel(ctx)}
-	s.write = s.drainQueue
+	if s.yielder = yielderOf(conn); s.yielder == nil {
+		s.write = s.drainQueue
+	}
 	s.reader.waiter, s.reader.again = waiterOf(conn), s.read
 	s.changed.L = &s.mu
 	s.reader.decoder = stomp.NewDecoder(stomp.Limits{

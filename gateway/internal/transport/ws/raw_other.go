@@ -8,7 +8,9 @@ import (
 	"syscall"
 )
 
-// rawOf gives no access: connections are read through net here.
+// rawOf gives no access: connections are read and written through net here.
 func rawOf(net.Conn) syscall.RawConn { return nil }
 
 func readRaw(syscall.RawConn, **[chunkSize]byte, bool) (int, error) { return 0, errors.ErrUnsupported }
+
+func writeRaw(*socket, []byte, manner) error { return errors.ErrUnsupported }

@@ -30,7 +30,7 @@ var outBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // goroutine is in that call, others only add, so that no control frame ever waits for a slow peer.
 type socket struct {
 	conn    net.Conn
-	raw     syscall.RawConn // of conn, for reading without a buffer at hand; nil where there is none
+	raw     syscall.RawConn // of conn: no buffer while waiting to read, no deadline but while waiting to write; may be nil
 	early   []byte          // what net/http had read beyond the handshake; read first
 	timeout time.Duration
 
@@ -41,6 +41,12 @@ type socket struct {
 	flushing bool
 	closing  bool  // a close frame has been added
 	writeErr error // why nothing can be written any more
+}
+
+// manner is how to write: until when, and what to call, once, before waiting for the peer, if not nil.
+type manner struct {
+	deadline time.Time
+	waits    func()
 }
 
 // init makes a socket of a connection and of what was read from it before.
@@ -86,15 +92,15 @@ func (s *socket) control(opcode byte, payload []byte) error {
 	if s.flushing {
 		return nil
 	}
-	return s.flushLocked(time.Now().Add(s.timeout))
+	return s.flushLocked(manner{deadline: time.Now().Add(s.timeout)})
 }
 
 // send writes messages, many in one call, and returns when the kernel has them.
-func (s *socket) send(messages [][]byte, deadline time.Time) error {
+func (s *socket) send(messages [][]byte, how manner) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(messages) > 0 {
-		if err := s.awaitTurn(); err != nil {
+		if err := s.awaitTurn(how); err != nil {
 			return err
 		}
 		taken := 0
@@ -103,7 +109,7 @@ func (s *socket) send(messages [][]byte, deadline time.Time) error {
 			taken++
 		}
 		messages = messages[taken:]
-		if err := s.flushLocked(deadline); err != nil {
+		if err := s.flushLocked(how); err != nil {
 			return err
 		}
 	}
@@ -111,18 +117,23 @@ func (s *socket) send(messages [][]byte, deadline time.Time) error {
 }
 
 // sendAs writes one message of a kind, and returns when the kernel has it.
-func (s *socket) sendAs(kind byte, message []byte, deadline time.Time) error {
+func (s *socket) sendAs(kind byte, message []byte, how manner) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.awaitTurn(); err != nil {
+	if err := s.awaitTurn(how); err != nil {
 		return err
 	}
 	s.addMessage(kind, message)
-	return s.flushLocked(deadline)
+	return s.flushLocked(how)
 }
 
 // awaitTurn waits until nobody writes, and says why no message can be written any more. Call it under mu.
-func (s *socket) awaitTurn() error {
+func (s *socket) awaitTurn(how manner) error {
+	if s.flushing && how.waits != nil {
+		s.mu.Unlock()
+		how.waits()
+		s.mu.Lock()
+	}
 	for s.flushing {
 		s.quiet.Wait()
 	}
@@ -143,13 +154,13 @@ func (s *socket) backedUp() bool {
 }
 
 // flushLocked writes until nothing is left, letting the lock go during the calls.
-func (s *socket) flushLocked(deadline time.Time) error {
+func (s *socket) flushLocked(how manner) error {
 	s.flushing = true
 	for s.out != nil && s.writeErr == nil {
 		out := s.out
 		s.out = nil
 		s.mu.Unlock()
-		err := s.push(*out, deadline)
+		err := s.push(*out, how)
 		if cap(*out) <= maxKept {
 			*out = (*out)[:0]
 			outBuffers.Put(out)
@@ -163,12 +174,15 @@ func (s *socket) flushLocked(deadline time.Time) error {
 }
 
 // push makes the call. It is for whoever is flushing.
-func (s *socket) push(p []byte, deadline time.Time) error {
-	if !s.timely(deadline) {
-		if err := s.conn.SetWriteDeadline(deadline); err != nil {
+func (s *socket) push(p []byte, how manner) error {
+	if s.raw != nil {
+		return writeRaw(s, p, how)
+	}
+	if !s.timely(how.deadline) {
+		if err := s.conn.SetWriteDeadline(how.deadline); err != nil {
 			return fmt.Errorf("set the write deadline: %w", err)
 		}
-		s.deadline = deadline
+		s.deadline = how.deadline
 	}
 	_, err := s.conn.Write(p)
 	return err

@@ -14,12 +14,29 @@ const gatherLimit = 64 << 10
 // no UTF-8. It returns once the kernel has them. It waits for a peer that does not read for WriteTimeout at most, or
 // until the context's deadline if that is sooner; then the connection is cut. After a close by either side it fails.
 func (c *Conn) Write(ctx context.Context, messages [][]byte) error {
-	return c.write(ctx, func(deadline time.Time) error { return c.socket.send(messages, deadline) })
+	return c.write(ctx, func(deadline time.Time) error {
+		return c.socket.send(messages, manner{deadline: deadline})
+	})
 }
 
 // Send is Write for one message that is text, or not, by the caller's word. Text has to be UTF-8.
 func (c *Conn) Send(ctx context.Context, message []byte, text bool) error {
-	return c.write(ctx, func(deadline time.Time) error { return c.socket.sendAs(kindOf(text), message, deadline) })
+	return c.write(ctx, func(deadline time.Time) error {
+		return c.socket.sendAs(kindOf(text), message, manner{deadline: deadline})
+	})
+}
+
+// CanYield says whether WriteYielding knows when it has to wait: not where something stands between this end and the
+// network.
+func (c *Conn) CanYield() bool { return c.socket.raw != nil }
+
+// WriteYielding is Write that calls waits, at least once, before it waits for a peer that does not take at once what is
+// sent. Only use it where CanYield.
+func (c *Conn) WriteYielding(messages [][]byte, waits func()) error {
+	if err := c.ended(); err != nil {
+		return err
+	}
+	return c.written(c.socket.send(messages, manner{time.Now().Add(c.opts.writeTimeout), waits}))
 }
 
 func (c *Conn) write(ctx context.Context, send func(deadline time.Time) error) error {
@@ -33,7 +50,11 @@ func (c *Conn) write(ctx context.Context, send func(deadline time.Time) error) e
 	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
 		deadline = sooner
 	}
-	err := send(deadline)
+	return c.written(send(deadline))
+}
+
+// written ends the connection if writing has failed, and returns why it has.
+func (c *Conn) written(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 // All messages of one call leave in one system call.
 func TestWriteGathers(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{})
+	r := newRigOf(t, through, ws.Options{})
 	w := dialWire(t, r)
 	conn := r.accepted(t).conn
 	before := r.writes.Load()
@@ -68,7 +68,7 @@ func TestWriteTextOrBinary(t *testing.T) {
 // Many writes in a row share a deadline: it costs more than a frame. A sooner one is set all the same.
 func TestWritesShareADeadline(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{WriteTimeout: 10 * time.Hour})
+	r := newRigOf(t, through, ws.Options{WriteTimeout: 10 * time.Hour})
 	dialWire(t, r)
 	conn := r.accepted(t).conn
 	before := r.deadlines.Load()
@@ -89,6 +89,64 @@ func TestWritesShareADeadline(t *testing.T) {
 	}
 	if n := r.deadlines.Load() - before; n != 3 {
 		t.Errorf("%d deadlines, want one more for each write that has to be done much sooner", n)
+	}
+}
+
+// Where the system says whether a write has to wait, no deadline is set for one that has not.
+func TestNoDeadlineWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	r := newRigOf(t, direct, ws.Options{WriteTimeout: 50 * time.Millisecond})
+	dialWire(t, r)
+	conn := r.accepted(t).conn
+	if !conn.CanYield() {
+		t.Fatal("a plain TCP connection does not know when a write has to wait")
+	}
+	before, waits := r.deadlines.Load(), 0
+	for range 50 {
+		if err := conn.WriteYielding([][]byte{[]byte("x")}, func() { waits++ }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.deadlines.Load() - before; n != 0 || waits != 0 {
+		t.Errorf("%d deadlines and %d waits for messages that fit into the kernel, want none", n, waits)
+	}
+	var err error
+	for err == nil {
+		err = conn.WriteYielding([][]byte{make([]byte, 1<<20)}, func() { waits++ })
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) || waits == 0 {
+		t.Errorf("a peer that does not read: %v after %d waits, want a time-out after some", err, waits)
+	}
+}
+
+// A write that had to wait leaves no deadline behind for later ones.
+func TestWriteAfterWaiting(t *testing.T) {
+	t.Parallel()
+	r := newRigOf(t, direct, ws.Options{WriteTimeout: patience})
+	w := dialWire(t, r)
+	conn := r.accepted(t).conn
+	waited := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for hasWaited := false; !hasWaited && err == nil; {
+			err = conn.WriteYielding([][]byte{make([]byte, 1<<20)}, func() {
+				hasWaited = true
+				close(waited)
+			})
+		}
+		done <- err
+	}()
+	within(t, "a wait", waited)
+	go func() { _, _ = io.Copy(io.Discard, w) }()
+	if err := within(t, "Write", done); err != nil {
+		t.Fatal(err)
+	}
+	if set := r.deadlines.Load(); set%2 != 0 {
+		t.Errorf("deadlines were set %d times: one was not taken back", set)
+	}
+	if err := conn.Write(t.Context(), [][]byte{[]byte("x")}); err != nil {
+		t.Error(err)
 	}
 }
 

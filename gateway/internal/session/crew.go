@@ -1,0 +1,164 @@
+package session
+
+import (
+	"runtime"
+	"sync"
+	"time"
+)
+
+// idleFor is how long a member of the crew waits for more to write before it goes home.
+const idleFor = time.Second
+
+// crew are the goroutines that write for all sessions of a factory whose connections know when a write has to wait: as
+// many as there are processors, and one more for each that waits for its client. A goroutine for each session that has
+// something to write would cost more than composing what it writes: its stack grows anew each time.
+type crew struct {
+	limit int
+	wake  chan struct{} // holds one for each member that is called back from idleness
+
+	mu     sync.Mutex // taken last
+	queue  []*session // with something to write, from head on
+	head   int
+	active int // members that write, and do not wait for a client
+	idle   int
+}
+
+func newCrew() *crew {
+	limit := runtime.GOMAXPROCS(0)
+	return &crew{limit: limit, wake: make(chan struct{}, limit)}
+}
+
+// write has somebody write what waits in a session. It never blocks.
+func (c *crew) write(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, s)
+	c.callMember()
+}
+
+// callMember sees to it that what is queued is written. Call it under mu.
+func (c *crew) callMember() {
+	if c.head == len(c.queue) || c.active == c.limit {
+		return
+	}
+	c.active++
+	if c.idle > 0 {
+		c.idle--
+		c.wake <- struct{}{}
+		return
+	}
+	go newMember(c).work()
+}
+
+// next returns the session whose turn it is; nil when there is none: then the caller is idle.
+func (c *crew) next() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.head == len(c.queue) {
+		c.active--
+		c.idle++
+		return nil
+	}
+	s := c.queue[c.head]
+	c.queue[c.head] = nil
+	c.head++
+	switch {
+	case c.head == len(c.queue):
+		c.queue, c.head = c.queue[:0], 0
+		if cap(c.queue) > keptItems {
+			c.queue = nil
+		}
+	case c.head >= keptItems:
+		c.queue = append(c.queue[:0:0], c.queue[c.head:]...)
+		c.head = 0
+	}
+	return s
+}
+
+// stay says whether an idle member is still wanted; false sends it home.
+func (c *crew) stay() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle == 0 { // somebody is calling
+		return true
+	}
+	c.idle--
+	return false
+}
+
+// member is one of the crew.
+type member struct {
+	crew    *crew
+	session *session // for which it writes now
+	waits   func()   // yield, bound once
+	yielded bool     // it waits for the client, and does not count as active
+}
+
+func newMember(c *crew) *member {
+	m := &member{crew: c}
+	m.waits = m.yield
+	return m
+}
+
+// work writes until there is nothing more for a while, or others do it.
+func (m *member) work() {
+	b := batches.Get().(*batch)
+	defer func() { b.release() }()
+	for {
+		m.session = m.crew.next()
+		if m.session == nil {
+			if !m.rest() {
+				return
+			}
+			continue
+		}
+		if m.session.drainSome(b, m) {
+			m.crew.write(m.session)
+		}
+		if m.yielded && !m.rejoin() {
+			return
+		}
+	}
+}
+
+// rest waits until it is called; false: nobody called for long.
+func (m *member) rest() bool {
+	patience := time.NewTimer(idleFor)
+	defer patience.Stop()
+	for {
+		select {
+		case <-m.crew.wake:
+			return true
+		case <-patience.C:
+			if !m.crew.stay() {
+				return false
+			}
+			patience.Reset(idleFor)
+		}
+	}
+}
+
+// yield lets others write: this one has to wait for its client.
+func (m *member) yield() {
+	if m.yielded {
+		return
+	}
+	m.yielded = true
+	m.session.noteWait()
+	m.crew.mu.Lock()
+	defer m.crew.mu.Unlock()
+	m.crew.active--
+	m.crew.callMember()
+}
+
+// rejoin counts as active again, unless there are enough others.
+func (m *member) rejoin() bool {
+	m.crew.mu.Lock()
+	defer m.crew.mu.Unlock()
+	if m.crew.active == m.crew.limit {
+		return false
+	}
+	m.crew.active++
+	m.yielded = false
+	return true
+}
