@@ -59,6 +59,7 @@ var rules = map[string]struct {
 	"certificate":      {nil, "a certificate is files, and knows no listener"},
 	"auth":             {[]string{"proto/identity"}, "a token says who, not what she may do"},
 	"wire":             {[]string{"proto/gen/go/chat/v1"}, "it translates and holds nothing"},
+	"memory":           {nil, "it knows how many there are, and not what"},
 	"limit":            {nil, "a limit knows neither frames nor HTTP"},
 	"ticket":           {nil, "it keeps a token for a moment; tokens are auth's to understand"},
 	"revocation":       {[]string{"proto/gen/go/chat/v1", "proto/subject"}, "it knows who is refused; keeping and ending are behind ports"},
