@@ -20,6 +20,7 @@ type Config struct {
 	AnswerTimeout   time.Duration // the longest that the session waits for outcomes before it reads on
 	SendQueue       int           // bytes that wait for a slow client, before the session ends
 	SendTimeout     time.Duration // the longest that a client may take no bytes at all, while some wait
+	Hold            Hold          // of senders while this node is behind with delivering
 	Linger          time.Duration // for the last frames, once it is clear that the session ends
 	Transactions    TransactionLimits
 	ReconnectSpread time.Duration // a DRAIN event tells the client to come back within it, at a random moment
@@ -30,6 +31,13 @@ type Config struct {
 // the longest silence of the other side it would like (STOMP 1.2, "Heart-beating"). Zero is never.
 type HeartBeat struct {
 	Send, Receive time.Duration
+}
+
+// Hold says when a SEND waits before it is taken: once what is to be written to clients of this node waits for From, until
+// it does not any more, but no longer than For. Nothing is refused by it: senders slow down instead of running ahead of
+// what they have delivered. Zero is never.
+type Hold struct {
+	From, For time.Duration
 }
 
 // TransactionLimits bounds the transactions of one session, and thus the memory that waits for a COMMIT.
@@ -52,6 +60,7 @@ func DefaultConfig() Config {
 		AnswerTimeout:   15 * time.Second,
 		SendQueue:       512 << 10,
 		SendTimeout:     9 * time.Second,
+		Hold:            Hold{From: 25 * time.Millisecond, For: 500 * time.Millisecond},
 		Linger:          time.Second,
 		Transactions:    TransactionLimits{Open: 8, Frames: 100, Bytes: 256 << 10},
 		ReconnectSpread: 5 * time.Second,

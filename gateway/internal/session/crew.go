@@ -9,30 +9,48 @@ import (
 // idleFor is how long a member of the crew waits for more to write before it goes home.
 const idleFor = time.Second
 
-// crew are the goroutines that write for all sessions of a factory whose connections know when a write has to wait: as
-// many as there are processors, and one more for each that waits for its client. A goroutine for each session that has
-// something to write would cost more than composing what it writes: its stack grows anew each time.
+// crewSize is how many of a crew write at the same time; on larger machines there are several crews, so that they do not
+// all meet at one lock.
+const crewSize = 4
+
+// crew are goroutines that write for many sessions whose connections know when a write has to wait: as many as write at
+// the same time, and one more for each that waits for its client. A goroutine for each session that has something to
+// write would cost more than composing what it writes: its stack grows anew each time.
 type crew struct {
 	limit int
+	late  time.Duration // a crew whose next session has waited for so long is behind
 	wake  chan struct{} // holds one for each member that is called back from idleness
 
 	mu     sync.Mutex // taken last
-	queue  []*session // with something to write, from head on
+	queue  []errand   // from head on
 	head   int
 	active int // members that write, and do not wait for a client
 	idle   int
+	calm   chan struct{} // closed when the crew is not behind any more; nil while nobody waits for that
 }
 
-func newCrew() *crew {
-	limit := runtime.GOMAXPROCS(0)
-	return &crew{limit: limit, wake: make(chan struct{}, limit)}
+// errand is a session with something to write.
+type errand struct {
+	session *session
+	since   time.Time
+}
+
+// newCrews makes crews for all processors.
+func newCrews(late time.Duration) []*crew {
+	processors := runtime.GOMAXPROCS(0)
+	crews := make([]*crew, (processors+crewSize-1)/crewSize)
+	for i := range crews {
+		limit := min(crewSize, processors)
+		crews[i] = &crew{limit: limit, late: late, wake: make(chan struct{}, limit)}
+	}
+	return crews
 }
 
 // write has somebody write what waits in a session. It never blocks.
 func (c *crew) write(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queue = append(c.queue, s)
+	c.queue = append(c.queue, errand{s, time.Now()})
 	c.callMember()
 }
 
@@ -59,8 +77,8 @@ func (c *crew) next() *session {
 		c.idle++
 		return nil
 	}
-	s := c.queue[c.head]
-	c.queue[c.head] = nil
+	s := c.queue[c.head].session
+	c.queue[c.head] = errand{}
 	c.head++
 	switch {
 	case c.head == len(c.queue):
@@ -72,7 +90,29 @@ func (c *crew) next() *session {
 		c.queue = append(c.queue[:0:0], c.queue[c.head:]...)
 		c.head = 0
 	}
+	if c.calm != nil && !c.isBehind() {
+		close(c.calm)
+		c.calm = nil
+	}
 	return s
+}
+
+// isBehind says whether what waits has waited for long. Call it under mu.
+func (c *crew) isBehind() bool {
+	return c.late > 0 && c.head < len(c.queue) && time.Since(c.queue[c.head].since) >= c.late
+}
+
+// behind returns nil, or while the crew is behind a channel that is closed when it is not any more.
+func (c *crew) behind() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.isBehind() {
+		return nil
+	}
+	if c.calm == nil {
+		c.calm = make(chan struct{})
+	}
+	return c.calm
 }
 
 // stay says whether an idle member is still wanted; false sends it home.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -70,8 +71,29 @@ func newAction(f *stomp.Frame, target destination.Destination) action.Action {
 	return act
 }
 
+// hold waits while this node is behind with delivering, so that senders do not run ahead of it.
+func (s *session) hold() {
+	calm := s.crew.behind()
+	if calm == nil {
+		return
+	}
+	ctx, done := s.call()
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Hold.For)
+	defer cancel()
+	for calm != nil {
+		select {
+		case <-calm:
+			calm = s.crew.behind()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // submit hands actions to the chat service and goes on; the outcome is told when it is there, in the frames' order.
 func (s *session) submit(req request, actions []action.Action) {
+	s.hold()
 	p := s.admit(req)
 	if p == nil {
 		return

@@ -34,6 +34,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/destination"
@@ -47,7 +48,8 @@ type Factory struct {
 	cfg      Config
 	deps     Deps
 	register *register
-	crew     *crew
+	crews    []*crew
+	served   atomic.Uint32 // sessions, so that they are spread over the crews
 }
 
 // New makes a Factory.
@@ -58,7 +60,7 @@ func New(cfg Config, deps Deps) *Factory {
 	if deps.Destinations == nil {
 		deps.Destinations = destination.Contract{}
 	}
-	return &Factory{cfg: cfg, deps: deps, register: newRegister(), crew: newCrew()}
+	return &Factory{cfg: cfg, deps: deps, register: newRegister(), crews: newCrews(cfg.Hold.From)}
 }
 
 // Serve is Start for those who wait: it returns when all of the session is over.
@@ -95,6 +97,7 @@ type session struct {
 	base    context.Context // of reading and writing; it does not end
 	write   func()          // drainQueue, bound once; nil with a yielder
 	yielder Yielder         // the connection; nil where it does not know when a write has to wait
+	crew    *crew           // writes for a yielder
 
 	reader readerState
 
@@ -152,6 +155,7 @@ func newSession(ctx context.Context, f *Factory, conn Conn) *session {
 	if s.yielder = yielderOf(conn); s.yielder == nil {
 		s.write = s.drainQueue
 	}
+	s.crew = f.crews[f.served.Add(1)%uint32(len(f.crews))] //nolint:gosec // G115: few
 	s.reader.waiter, s.reader.again = waiterOf(conn), s.read
 	s.changed.L = &s.mu
 	s.reader.decoder = stomp.NewDecoder(stomp.Limits{
