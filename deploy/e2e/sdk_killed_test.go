@@ -63,22 +63,22 @@ func TestSDKSurvivesItsGateways(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		crowd := startCrowd(t, map[string]any{"room": room, "messages": each, "people": []map[string]any{
+		talkers := startPeople(t, map[string]any{"room": room, "messages": each, "people": []map[string]any{
 			{"servers": urls, "token": p[0].token, "talks": true},
 			{"servers": other, "token": p[1].token, "talks": true},
 			{"servers": urls, "token": p[2].token, "talks": false},
 		}})
-		crowd.await(t, each/2)
+		talkers.await(t, each/2)
 		nodes[0].Kill()
 		again(nodes[0])
-		crowd.await(t, each)
+		talkers.await(t, each)
 		nodes[1].Kill()
 		again(nodes[1])
-		crowd.await(t, each*3/2)
+		talkers.await(t, each*3/2)
 		if err := nodes[0].Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		ledger := crowd.ledger(t)
+		ledger := talkers.ledger(t)
 
 		truth := append(s.messages(t, p[0], room, "0"), s.messages(t, p[0], room, "1000")...)
 		if len(truth) != 2*each {
@@ -108,23 +108,23 @@ func (d *diary) holdsReceipts(t *testing.T, who string, truth []message) {
 	}
 }
 
-// crowd is the script crowd.mjs as it runs.
-type crowd struct {
+// people is the script talk.mjs as it runs.
+type people struct {
 	lines  *bufio.Scanner
 	stored int
 	stderr bytes.Buffer
 }
 
-func startCrowd(t *testing.T, orders map[string]any) *crowd {
+func startPeople(t *testing.T, orders map[string]any) *people {
 	t.Helper()
 	encoded, err := json.Marshal(orders)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
-	node := exec.CommandContext(ctx, "node", "test/stack/crowd.mjs")
+	node := exec.CommandContext(ctx, "node", "test/stack/talk.mjs")
 	node.Dir, node.Stdin = sdk, bytes.NewReader(encoded)
-	c := &crowd{}
+	c := &people{}
 	node.Stderr = &c.stderr
 	out, in := io.Pipe()
 	node.Stdout = in
@@ -143,7 +143,7 @@ func startCrowd(t *testing.T, orders map[string]any) *crowd {
 }
 
 // next reads a line of the script.
-func (c *crowd) next(t *testing.T) (ledger []diary) {
+func (c *people) next(t *testing.T) (ledger []diary) {
 	t.Helper()
 	if !c.lines.Scan() {
 		t.Fatalf("the script ended early, after %d messages: %v\n%s", c.stored, c.lines.Err(), c.stderr.Bytes())
@@ -160,7 +160,7 @@ func (c *crowd) next(t *testing.T) (ledger []diary) {
 }
 
 // await returns once so many messages are stored.
-func (c *crowd) await(t *testing.T, stored int) {
+func (c *people) await(t *testing.T, stored int) {
 	t.Helper()
 	for c.stored < stored {
 		c.next(t)
@@ -168,7 +168,7 @@ func (c *crowd) await(t *testing.T, stored int) {
 }
 
 // ledger returns what everybody saw, at the end.
-func (c *crowd) ledger(t *testing.T) []diary {
+func (c *people) ledger(t *testing.T) []diary {
 	t.Helper()
 	for {
 		if ledger := c.next(t); ledger != nil {
