@@ -73,13 +73,14 @@ func TestCalls(t *testing.T) {
 			&chatv1.ListMembersResponse{Members: []*chatv1.Member{
 				{
 					UserId: "al\"ice\n", Role: chatv1.MemberRole_MEMBER_ROLE_OWNER, JoinedAt: noon,
-					LastReadSeq: 1 << 53, LastDeliveredSeq: 1<<53 + 1,
+					LastReadSeq: 1 << 53, LastDeliveredSeq: 1<<53 + 1, State: chatv1.MemberState_MEMBER_STATE_MUTED, MutedUntil: noon,
 				},
 				{Role: 99},
 			}},
 			200, `{"members":[{"userId":"al\"ice\n","role":"OWNER","joinedAt":"2026-11-23T11:00:00.120Z",` +
-				`"lastReadSeq":9007199254740992,"lastDeliveredSeq":9007199254740993},` +
-				`{"userId":"","role":"99","lastReadSeq":0,"lastDeliveredSeq":0}]}`,
+				`"lastReadSeq":9007199254740992,"lastDeliveredSeq":9007199254740993,"state":"MUTED",` +
+				`"mutedUntil":"2026-11-23T11:00:00.120Z"},` +
+				`{"userId":"","role":"99","lastReadSeq":0,"lastDeliveredSeq":0,"state":"UNSPECIFIED"}]}`,
 		},
 		{
 			"add members", "POST", "/api/v1/chat-rooms/42/members", `{"memberIds":["carol"]}`,
