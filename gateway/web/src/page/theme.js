@@ -1,0 +1,16 @@
+// Light or dark: as the system has it, until a person chooses.
+
+import { el } from "./dom.js";
+import { keep, kept } from "./kept.js";
+
+const root = document.documentElement;
+
+export function setUpTheme() {
+  const chosen = kept("theme");
+  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+  el("theme").addEventListener("click", () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    keep("theme", root.dataset.theme);
+  });
+}
