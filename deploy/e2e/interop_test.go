@@ -128,7 +128,7 @@ func runNode(t *testing.T, script string, orders, report any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 	defer cancel()
 	node := exec.CommandContext(ctx, "node", script)
 	node.Dir = "interop"

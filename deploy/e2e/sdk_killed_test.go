@@ -28,6 +28,7 @@ func (s *stage) gateways(t *testing.T) (nodes []*fleet.Node, urls []string) {
 	}
 	t.Cleanup(func() { report(addresses.Release()) })
 	const public, admin, first = 8080, 8090, 10
+	origins := fmt.Sprintf("http://%s,http://%s", addresses.At(first, public), addresses.At(first+1, public))
 	for i := range 2 {
 		addr := addresses.At(first+i, public)
 		node := &fleet.Node{Admin: addresses.At(first+i, admin)}
@@ -37,7 +38,7 @@ func (s *stage) gateways(t *testing.T) (nodes []*fleet.Node, urls []string) {
 				"FLILIY_GATEWAY_CHATSVC_TARGET=" + s.stack.Chatsvc.Addr(), "FLILIY_GATEWAY_NATS_URL=" + s.stack.NATSURL,
 				"FLILIY_GATEWAY_REDIS_URL=" + s.stack.RedisURL, "FLILIY_GATEWAY_JWT_SECRET=" + s.secret(t),
 				"FLILIY_GATEWAY_LIMIT_DRAIN_GRACE=0s", "FLILIY_GATEWAY_LIMIT_DRAIN_TIME=3s", "FLILIY_GATEWAY_LOG_FORMAT=text",
-				"FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0",
+				"FLILIY_GATEWAY_ORIGINS=" + origins, "FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0",
 			})
 		t.Cleanup(node.Kill)
 		if err := node.Restart(t.Context()); err != nil {

@@ -125,6 +125,12 @@ func TestPageKeepsItsPolicy(t *testing.T) {
 		t.Fatalf("the page loads only %v", loads)
 	}
 	for _, load := range loads {
+		if symbol, within := strings.CutPrefix(load[1], "#"); within {
+			if !strings.Contains(page, `<symbol id="`+symbol+`"`) {
+				t.Errorf("the page shows the icon %s, which it does not have", symbol)
+			}
+			continue
+		}
 		if w := get(t, http.MethodGet, load[1], http.Header{}); w.Code != http.StatusOK {
 			t.Errorf("the page loads %s: %d", load[1], w.Code)
 		}

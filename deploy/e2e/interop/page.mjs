@@ -1,155 +1,174 @@
 // Three people use the gateways' test page in a real browser, as the README's walk says: alice makes a room, bob enters
 // it on another gateway, they chat, carol tries to get in. Then alice and bob come back by the README's links.
-// Reads its orders as JSON from standard input and prints what stood on the pages as JSON; the Go test judges.
-//
-//   {"browser":"/usr/bin/chromium","patience":30000,"pictures":"/folder","lines":["hello","…"],
-//    "alice":{"user":"alice","page":"http://…/","link":"http://…/#…"},"bob":{…},"outsider":{"user":"carol","page":"…"}}
-import { text } from "node:stream/consumers";
-import { chromium } from "playwright-core";
+// The Go test judges what this prints. Its orders, beside browser.mjs's: "lines":["hello","…"],
+// "alice":{"user":"alice","page":"http://…/","link":"http://…/#…"},"bob":{…},"outsider":{"user":"carol","page":"…"}
+import { ALL, SOME, conversation, inBrowser, live, look, open, orders, shows, write } from "./browser.mjs";
 
-const orders = JSON.parse(await text(process.stdin));
-
-/** Opens a page in a browser profile of its own and keeps every sign that something is wrong with it. */
-async function open(browser, url, size = { width: 1280, height: 800 }) {
-  const context = await browser.newContext({ viewport: size });
-  context.setDefaultTimeout(orders.patience);
-  const page = await context.newPage();
-  const problems = [];
-  page.on("dialog", async (dialog) => {
-    problems.push(`dialog: ${dialog.message()}`);
-    await dialog.dismiss();
-  });
-  page.on("pageerror", (error) => problems.push(`uncaught: ${error.message}`));
-  page.on("console", (line) => {
-    if (["error", "warning"].includes(line.type())) problems.push(`console: ${line.text()}`);
-  });
-  page.on("requestfailed", (request) => problems.push(`request failed: ${request.url()}`));
-  await page.addInitScript(() => {
-    addEventListener("securitypolicyviolation", (violation) =>
-      console.error(`content security policy: ${violation.violatedDirective} ${violation.blockedURI}`),
-    );
-  });
-  await page.goto(url);
-  return { page, problems, context };
-}
-
+const button = (page, name) => page.getByRole("button", { name, exact: true });
 const field = (page, label) => page.getByLabel(label, { exact: true });
-const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 
-/** Resolves once the page lets its user write: the room is live. */
-const live = (page) => page.locator("#text:enabled").waitFor();
-
-async function getToken(page) {
-  await press(page, "Get a development token");
+/** Connects as the README's walk says, by the dialog. */
+async function connect(page, user) {
+  await field(page, "User").fill(user);
+  await button(page, "Get a development token").click();
   await page.waitForFunction(() => document.getElementById("token").value.split(".").length === 3);
+  await button(page, "Connect").click();
+  await page.locator("#state[data-state=on]").waitFor();
 }
 
 async function createRoom(page, member) {
-  await getToken(page);
+  await page.getByRole("navigation").getByRole("button", { name: "New room" }).first().click();
   await field(page, "New room with").fill(member);
-  await press(page, "Create the room");
+  await button(page, "Create the room").click();
   await live(page);
-  return field(page, "Room").inputValue();
+  return new URLSearchParams(new URL(page.url()).hash.slice(1)).get("room");
 }
 
-async function enterRoom(page, room) {
-  await getToken(page);
-  await field(page, "Room").fill(room);
-  await press(page, "Connect");
-  await live(page);
+/** Resolves with the ticks of a message, once they are what they should become. */
+async function ticks(page, seq, state) {
+  const mark = page.locator(`.message[data-seq="${seq}"] .ticks[data-state=${state}]`);
+  await mark.waitFor();
+  return mark.locator("svg").getAttribute("aria-label");
 }
 
-/** Sends a line and resolves once both pages show it with its number in the room. */
-async function say(from, to, line, place) {
-  await from.getByLabel("Message", { exact: true }).fill(line);
-  await press(from, "Send");
-  const mark = new RegExp(`^(\\S+ · )?#${place} · `);
-  for (const page of [from, to]) await page.locator(".meta", { hasText: mark }).waitFor();
+/** Types without sending, and resolves with what the other page says. */
+async function typing(from, to) {
+  await from.getByLabel("Message", { exact: true }).pressSequentially("hm");
+  await to.locator("#typing:not(:empty)").waitFor();
+  const said = await to.locator("#typing").textContent();
+  await from.getByLabel("Message", { exact: true }).fill("");
+  return said;
 }
 
-/** What the conversation shows: text, who it is by, and the names of all elements that messages are made of. */
-const conversation = (page) =>
-  page.locator("#messages").evaluate((list) => ({
-    messages: Array.from(list.querySelectorAll("li:not(.line)"), (item) => ({
-      text: item.firstChild.textContent,
-      mine: item.classList.contains("mine"),
-      meta: item.lastChild.textContent,
-    })),
-    elements: [...new Set(Array.from(list.querySelectorAll("*"), (element) => element.localName))].sort(),
-  }));
-
-/** The elements that stick out of the window to the right. */
-const overflow = (page) =>
-  page.evaluate(() =>
-    Array.from(document.querySelectorAll("body *"))
-      .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-      .map((element) => `${element.localName}#${element.id}`),
+/** The frames that the log shows, by the first word of each. */
+const shownFrames = (page) =>
+  page.locator("#frames li:not([hidden]) .frame-head").evaluateAll((heads) =>
+    heads.map((head) => `${head.querySelector(".way").textContent} ${head.querySelector("b").textContent}`),
   );
 
-/** Looks at the page in a wide and in a narrow window and takes a picture of each. */
-async function look(page, name) {
-  const out = [];
-  for (const [width, height] of [[1280, 800], [390, 844]]) {
-    await page.setViewportSize({ width, height });
-    out.push(...(await overflow(page)).map((element) => `${element} at ${width} px`));
-    await page.screenshot({ path: `${orders.pictures}/${name}-${width}.png` });
-  }
-  return out;
+/** Narrows the frame log down in each way there is. */
+async function filterFrames(page, text) {
+  const all = await shownFrames(page);
+  await field(page, "Direction").selectOption("out");
+  const out = await shownFrames(page);
+  await field(page, "Command").selectOption("SEND");
+  const sends = await shownFrames(page);
+  await field(page, "Containing…").fill(text);
+  const one = await shownFrames(page);
+  const content = await page.locator("#frames li:not([hidden])").allInnerTexts();
+  for (const [label, value] of [["Direction", ""], ["Command", ""]]) await field(page, label).selectOption(value);
+  await field(page, "Containing…").fill("");
+  await button(page, "Pause").click();
+  return { all, out, sends, one, content, text: await page.locator("#frames").innerText() };
 }
+
+/** Edits the newest own message and takes the one before back; resolves when the other page shows both. */
+async function change(page, other, [recalled, edited], text) {
+  await page.getByLabel("Message", { exact: true }).press("ArrowUp");
+  await write(page, text);
+  await other.locator(`.message[data-seq="${edited}"] .content`, { hasText: text }).waitFor();
+  await page.locator(`.message[data-seq="${recalled}"]`).hover();
+  await page.locator(`.message[data-seq="${recalled}"]`).getByRole("button", { name: "Recall" }).click();
+  await other.locator(".line").waitFor();
+}
+
+/** Whether the pages agree on the texts of both languages. */
+async function languages(page) {
+  const look = async () => ({
+    lang: await page.locator("html").getAttribute("lang"),
+    rooms: await page.locator("nav h2").textContent(),
+    state: await page.locator("#state-text").textContent(),
+    hint: await page.locator("#text").getAttribute("placeholder"),
+  });
+  const english = await look();
+  await page.locator("#language").click();
+  const chinese = await look();
+  await page.locator("#language").click();
+  return { english, chinese, again: await look() };
+}
+
+/** The list of rooms as it shows the open one. */
+const roomRow = (page) => page.locator(".room[aria-current]").innerText();
 
 /** Tries to enter a room that is not the user's and resolves with what the page says. */
 async function refuse(browser, room) {
   const { page, problems } = await open(browser, `${orders.outsider.page}#user=${orders.outsider.user}&room=${room}`);
-  const notice = page.getByRole("alert");
-  await notice.waitFor();
-  return {
-    notice: await notice.textContent(),
-    state: await page.getByRole("status").textContent(),
-    ...(await conversation(page)),
-    sticksOut: await look(page, "outsider"),
-    problems,
-  };
+  await page.locator("#notice:not([hidden])").waitFor();
+  return { notice: await page.locator("#notice").textContent(), ...(await conversation(page)), problems };
 }
 
-/** Everything the walk makes a user see. */
-const seen = async ({ page, problems }, name) => ({
-  state: await page.getByRole("status").textContent(),
-  frames: await page.locator("#frames").innerText(),
+const seen = async ({ page, problems }, name, ways = ALL) => ({
+  state: await page.locator("#state-text").textContent(),
+  about: await page.locator("#room-about").textContent(),
+  row: await roomRow(page),
   ...(await conversation(page)),
-  sticksOut: await look(page, name),
+  ...(await look(page, name, ways)),
   problems,
 });
 
-/** Comes back by a link of the README and resolves with the room it leads to and what stands there. */
 async function comeBack(browser, link) {
   const { page, problems } = await open(browser, link);
   await live(page);
-  return { room: await field(page, "Room").inputValue(), ...(await conversation(page)), problems };
+  const room = new URLSearchParams(new URL(page.url()).hash.slice(1)).get("room");
+  return { room, ...(await conversation(page)), problems };
 }
 
-const browser = await chromium.launch({
-  executablePath: orders.browser,
-  timeout: orders.patience,
-  args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
-try {
-  const alice = await open(browser, `${orders.alice.page}#user=${orders.alice.user}`);
+/** Opens the parts of the page that only one who asks for them sees, and looks at each. */
+async function corners(page) {
+  const out = { sticksOut: [], inaccessible: [] };
+  const add = async (name, ways = SOME) => {
+    const { sticksOut, inaccessible } = await look(page, name, ways);
+    out.sticksOut.push(...sticksOut);
+    out.inaccessible.push(...inaccessible);
+  };
+  await page.getByRole("tab", { name: "Measure" }).click();
+  await add("measure", [ALL[0]]);
+  await page.getByRole("tab", { name: "Break it" }).click();
+  await add("faults", [ALL[1]]);
+  await page.setViewportSize(ALL[2][0]); // where the inspector is asked for
+  await button(page, "Inspector").click();
+  await add("faults", [ALL[2]]);
+  await page.setViewportSize(ALL[2][0]);
+  await page.locator("#back").click();
+  await add("rooms", [ALL[2]]);
+  await page.locator("body").press("?");
+  await add("shortcuts");
+  await page.keyboard.press("Escape");
+  await page.locator("#state").click();
+  await add("connection");
+  await page.keyboard.press("Escape");
+  return out;
+}
+
+await inBrowser(async (browser) => {
+  const alice = await open(browser, orders.alice.page);
   const bob = await open(browser, `${orders.bob.page}#user=${orders.bob.user}`);
+  const both = [alice.page, bob.page];
+  await connect(alice.page, orders.alice.user);
   const room = await createRoom(alice.page, orders.bob.user);
-  await enterRoom(bob.page, room);
+  await bob.page.locator("#state[data-state=on]").waitFor();
+  await bob.page.goto(`${orders.bob.page}#user=${orders.bob.user}&room=${room}`);
+  await live(bob.page);
   for (const [i, line] of orders.lines.entries()) {
-    await (i % 2 ? say(bob.page, alice.page, line, i + 1) : say(alice.page, bob.page, line, i + 1));
+    await write(both[i % 2], line);
+    await shows(both, i + 1);
   }
-  const outsider = await refuse(browser, room);
-  const saw = { room, alice: await seen(alice, "alice"), bob: await seen(bob, "bob"), outsider };
+  const saw = { room, read: await ticks(alice.page, orders.lines.length, "read") };
+  saw.typing = await typing(bob.page, alice.page);
+  saw.filters = await filterFrames(alice.page, orders.lines.at(-1));
+  saw.languages = await languages(alice.page);
+  await write(alice.page, "a slip");
+  await shows(both, orders.lines.length + 1);
+  await write(alice.page, "see you at fife");
+  await shows(both, orders.lines.length + 2);
+  await change(alice.page, bob.page, [orders.lines.length + 1, orders.lines.length + 2], "see you at five");
+  saw.outsider = await refuse(browser, room);
+  saw.alice = await seen(alice, "alice");
+  saw.bob = await seen(bob, "bob", SOME);
+  saw.corners = await corners(alice.page);
   await alice.context.close();
   await bob.context.close();
   saw.aliceAgain = await comeBack(browser, orders.alice.link);
   saw.bobAgain = await comeBack(browser, orders.bob.link);
-  process.stdout.write(JSON.stringify(saw));
-} finally {
-  await browser.close();
-}
+  return saw;
+});

@@ -4,6 +4,9 @@
 import { button, face, icon, node } from "./dom.js";
 import { locale, t } from "./i18n.js";
 
+// CHANGES of members that there are words for; the server may know more.
+const CHANGES = new Set(["joined", "left", "removed", "muted", "unmuted", "banned", "unbanned"]);
+
 // dayLine is the line above the first message of a day.
 export function dayLine(day) {
   const line = node("li", "day", node("span", "", dayName(day)));
@@ -12,7 +15,7 @@ export function dayLine(day) {
 
 // bubble shows a row of Conversation.rows. does holds what can be done: edit(item), recall(item).
 export function bubble({ item, begins, ends, state }, does) {
-  if (item.kind === "member") return plain(t(item.change, { who: item.userId }));
+  if (item.kind === "member") return plain(t(CHANGES.has(item.change) ? item.change : "changed", { who: item.userId, what: item.change }));
   if (item.kind === "gap") return plain(t("gap", { n: item.toSeq - item.fromSeq + 1 }));
   if (item.recalled) return plain(state ? t("recalledMine") : t("recalled", { who: item.senderId }));
   if (item.type === "SYSTEM") return plain(item.content);

@@ -109,10 +109,14 @@ export class Conversation {
     if (target) Object.assign(target, { recalled: true, content: undefined, attachment: undefined });
   }
 
-  #member({ userId, change }) {
-    const others = this.members.filter((user) => user !== userId);
-    this.members = change === "joined" ? [...others, userId] : others;
-  }
+  #member(event) { this.members = membersAfter(this.members, event); }
+}
+
+// membersAfter is who is in a room after a MEMBER event; there are changes that are no coming or going.
+export function membersAfter(members, { userId, change }) {
+  const others = members.filter((user) => user !== userId);
+  if (change === "joined") return [...others, userId];
+  return ["left", "removed", "banned"].includes(change) ? others : members;
 }
 
 const dayOf = (item) => new Date(item.sentAt ?? item.at ?? Date.now()).toDateString();

@@ -1,5 +1,7 @@
 // The user's rooms, as REST lists them and events change them. It knows no page and no connection.
 
+import { membersAfter } from "./conversation.js";
+
 export class RoomList {
   #rooms = new Map(); // id to what is known of it
   #statuses = new Map(); // user to {status, at}
@@ -13,6 +15,7 @@ export class RoomList {
     for (const summary of summaries) {
       const room = this.#toRoom(summary);
       const known = old.get(room.id);
+      if (known && summary.lastEvent?.event !== "MESSAGE") room.last = known.last ?? room.last;
       this.#rooms.set(room.id, known && known.headSeq > room.headSeq ? { ...known, name: room.name } : room);
       for (const { userId, status, lastSeenAt } of summary.presence ?? []) this.status(userId, status, lastSeenAt);
     }
@@ -34,7 +37,7 @@ export class RoomList {
     const room = this.#rooms.get(event.chatRoomId);
     if (!room) return false;
     if (event.event === "READ" && event.userId === this.me) room.unread = 0;
-    if (event.event === "MEMBER") this.#members(room, event);
+    if (event.event === "MEMBER") room.members = membersAfter(room.members, event);
     if (event.event === "RECALLED" && room.last?.seq === event.targetSeq) room.last = { ...room.last, recalled: true };
     if (event.event === "EDITED" && room.last?.seq === event.targetSeq) room.last = { ...room.last, content: event.content };
     if (!event.seq || event.seq <= room.headSeq) return true;
@@ -94,16 +97,18 @@ export class RoomList {
     return room.name || room.members.filter((user) => user !== this.me).join(", ");
   }
 
-  #members(room, { userId, change }) {
-    const others = room.members.filter((user) => user !== userId);
-    room.members = change === "joined" ? [...others, userId] : others;
-  }
-
   #toRoom({ room, lastEvent, headSeq, unreadCount }) {
     return {
       id: room.chatRoomId, name: room.name ?? "", members: room.memberIds ?? [], direct: Boolean(room.direct),
-      last: lastEvent?.event === "MESSAGE" ? lastEvent : undefined, headSeq: headSeq ?? 0, unread: unreadCount ?? 0,
+      last: lastOf(lastEvent), headSeq: headSeq ?? 0, unread: unreadCount ?? 0,
       at: lastEvent?.sentAt ?? lastEvent?.at ?? room.createdAt,
     };
   }
+}
+
+// lastOf is what the list shows of a room's newest event, as if it were a message.
+function lastOf(event) {
+  if (event?.event === "EDITED") return { ...event, type: "TEXT", seq: event.targetSeq };
+  if (event?.event === "RECALLED") return { ...event, recalled: true, seq: event.targetSeq };
+  return event?.event === "MESSAGE" ? event : undefined;
 }
