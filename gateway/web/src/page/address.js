@@ -1,5 +1,6 @@
-// What the address asks for after its #: user, with, server, room, token. A token is taken out of the address at once, before
-// anything else is done, so that it is neither kept in the browser's history nor copied with the address.
+// What the address asks for after its #: user, with, server, room, token. A token is taken out of the address at
+// once, before anything else is done, so that it is neither kept in the browser's history nor copied with the
+// address.
 
 const ASKED = ["server", "user", "room", "with", "token"];
 

@@ -1,5 +1,5 @@
-// The REST side: every method rejects with an Error whose message can be shown to a person. Where there are several servers,
-// the one that answered last is asked first.
+// The REST side: every method rejects with an Error whose message can be shown to a person. Where there are several
+// servers, the one that answered last is asked first.
 
 import { t } from "./i18n.js";
 
@@ -54,7 +54,8 @@ export async function devToken(servers, userId) {
     try {
       return (await request(server, "POST", "/api/v1/dev/token", { userId })).token;
     } catch (error) {
-      if ([401, 404, 405].includes(error.status)) throw Object.assign(new Error(t("noDevToken")), { status: error.status });
+      const { status } = error;
+      if ([401, 404, 405].includes(status)) throw Object.assign(new Error(t("noDevToken")), { status });
       if (error.status || i === servers.length - 1) throw error;
     }
   }
@@ -74,6 +75,7 @@ async function request(server, method, where, body, headers = {}) {
   }
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  const text = answer.message ? `${answer.message} (${answer.code})` : t("answered", { status: response.status, path: where });
-  throw Object.assign(new Error(text), { status: response.status, code: answer.code });
+  const { status } = response;
+  const text = answer.message ? `${answer.message} (${answer.code})` : t("answered", { status, path: where });
+  throw Object.assign(new Error(text), { status, code: answer.code });
 }

@@ -1,5 +1,5 @@
-// One line of a conversation as an element: a day, a message, somebody coming or going, a hole. Everything that users wrote is
-// text; addresses of pictures and recordings are shown, never opened.
+// One line of a conversation as an element: a day, a message, somebody coming or going, a hole. Everything that users
+// wrote is text; addresses of pictures and recordings are shown, never opened.
 
 import { button, face, icon, node } from "./dom.js";
 import { locale, t } from "./i18n.js";
@@ -15,7 +15,9 @@ export function dayLine(day) {
 
 // bubble shows a row of Conversation.rows. does holds what can be done: edit(item), recall(item).
 export function bubble({ item, begins, ends, state }, does) {
-  if (item.kind === "member") return plain(t(CHANGES.has(item.change) ? item.change : "changed", { who: item.userId, what: item.change }));
+  if (item.kind === "member") {
+    return plain(t(CHANGES.has(item.change) ? item.change : "changed", { who: item.userId, what: item.change }));
+  }
   if (item.kind === "gap") return plain(t("gap", { n: item.toSeq - item.fromSeq + 1 }));
   if (item.recalled) return plain(state ? t("recalledMine") : t("recalled", { who: item.senderId }));
   if (item.type === "SYSTEM") return plain(item.content);
@@ -37,7 +39,8 @@ export function bubble({ item, begins, ends, state }, does) {
 
 const plain = (text) => node("li", "line", node("bdi", "", text));
 
-// contentOf shows a text, or a card for what is no text. dir=auto and bdi keep what turns the direction of writing inside.
+// contentOf shows a text, or a card for what is no text. dir=auto and bdi keep what turns the direction of writing
+// inside.
 function contentOf(item) {
   const parts = [];
   const { attachment, type } = item;
@@ -64,9 +67,10 @@ function card({ type, attachment, content }) {
 
 // meta is the small line below: time, edited, how far it has come.
 function meta(item, state) {
-  const time = node("time", "", new Date(item.sentAt).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" }));
+  const at = new Date(item.sentAt);
+  const time = node("time", "", at.toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" }));
   time.dateTime = item.sentAt;
-  if (item.seq) time.title = `#${item.seq} · ${new Date(item.sentAt).toLocaleString(locale())}`;
+  if (item.seq) time.title = `#${item.seq} · ${at.toLocaleString(locale())}`;
   return node("div", "meta", item.editedAt && node("span", "edited", t("edited")), time, state && ticks(item, state));
 }
 

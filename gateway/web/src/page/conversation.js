@@ -1,5 +1,5 @@
-// What a room holds, as events tell it: messages as they are now, who read how far, what of one's own is on its way. It knows
-// no page and no connection.
+// What a room holds, as events tell it: messages as they are now, who read how far, what of one's own is on its way.
+// It knows no page and no connection.
 
 const SAME_BREATH = 5 * 60_000; // messages of one sender within this time stand together
 
@@ -44,7 +44,8 @@ export class Conversation {
   // sending remembers a message of one's own until the message itself has come, or its seq is known.
   sending(clientMessageId, body) {
     this.#sending.set(clientMessageId, {
-      ...body, clientMessageId, kind: "message", senderId: this.me, sentAt: new Date().toISOString(), state: "sending",
+      ...body, clientMessageId, kind: "message", senderId: this.me, state: "sending",
+      sentAt: new Date().toISOString(),
     });
   }
 
@@ -62,12 +63,13 @@ export class Conversation {
 
   // mine is the newest message of one's own that may be edited or sent again, if there is one.
   mine() {
-    const own = [...this.#items.values()].filter((item) => item.senderId === this.me && item.kind === "message" && !item.recalled);
-    return own.sort((a, b) => b.seq - a.seq)[0];
+    return [...this.#items.values()]
+      .filter((item) => item.senderId === this.me && item.kind === "message" && !item.recalled)
+      .sort((a, b) => b.seq - a.seq)[0];
   }
 
-  // rows is all there is to show, in order: each with the day, if it is the first of one, and whether it begins and ends
-  // a run of messages of one sender.
+  // rows is all there is to show, in order: each with the day, if it is the first of one, and whether it begins and
+  // ends a run of messages of one sender.
   rows() {
     const all = [...[...this.#items.values()].sort((a, b) => a.seq - b.seq), ...this.#sending.values()];
     return all.map((item, i) => {

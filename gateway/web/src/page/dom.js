@@ -1,4 +1,5 @@
-// Making elements. Whatever users wrote becomes text nodes and nothing else: nothing here takes markup, nor makes a link.
+// Making elements. Whatever users wrote becomes text nodes and nothing else: nothing here takes markup, nor makes a
+// link.
 
 export const el = (id) => document.getElementById(id);
 
@@ -54,8 +55,8 @@ export function paintFace(target, name, status) {
   else delete target.dataset.status;
 }
 
-// arrange makes children the children of a list, moving and removing as little as it can, so that focus and what screen
-// readers have said already stay.
+// arrange makes children the children of a list, moving and removing as little as it can, so that focus and what
+// screen readers have said already stay.
 export function arrange(list, children) {
   const wanted = new Set(children);
   for (const old of [...list.children]) if (!wanted.has(old)) old.remove();

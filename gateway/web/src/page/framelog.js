@@ -77,7 +77,8 @@ export class FrameLog {
   #wanted({ direction, command, text, beat }) {
     if (beat && !el("frame-beats").checked) return false;
     const [way, only, part] = ["frame-way", "frame-command", "frame-text"].map((id) => el(id).value);
-    return (!way || way === direction) && (!only || only === command) && text.toLowerCase().includes(part.toLowerCase());
+    if (way && way !== direction || only && only !== command) return false;
+    return text.toLowerCase().includes(part.toLowerCase());
   }
 
   #refilter() {
@@ -107,7 +108,8 @@ export class FrameLog {
   // marks them so that a person can.
   async #copy() {
     const shown = this.#all.filter((frame) => !frame.element.hidden);
-    const lines = shown.map(({ direction, text, at }) => `${at.toISOString()} ${direction === "out" ? ">>>" : "<<<"} ${text}`);
+    const way = { out: ">>>", in: "<<<" };
+    const lines = shown.map(({ direction, text, at }) => `${at.toISOString()} ${way[direction]} ${text}`);
     try {
       await navigator.clipboard.writeText(lines.join("\n\n"));
       notice(t("copied"), "news");

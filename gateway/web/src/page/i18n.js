@@ -1,5 +1,5 @@
-// Which language the page speaks, and its words. A page in Chinese for browsers that ask for Chinese, in English for all
-// others; the choice of a person is kept.
+// Which language the page speaks, and its words. A page in Chinese for browsers that ask for Chinese, in English for
+// all others; the choice of a person is kept.
 
 import { words } from "./words.js";
 import { kept, keep } from "./kept.js";

@@ -9,7 +9,9 @@ const WIDE = "(min-width: 70.01rem)"; // where it has a place of its own, as nar
 export function setUpInspector() {
   const asked = kept("inspector");
   toggleInspector(matchMedia(WIDE).matches && asked !== "closed");
-  matchMedia(WIDE).addEventListener("change", ({ matches }) => toggleInspector(matches && kept("inspector") !== "closed"));
+  matchMedia(WIDE).addEventListener("change", ({ matches }) => {
+    toggleInspector(matches && kept("inspector") !== "closed");
+  });
   el("inspect").addEventListener("click", () => toggleInspector());
   el("inspect-back").addEventListener("click", () => toggleInspector(false));
   for (const [i, name] of TABS.entries()) {

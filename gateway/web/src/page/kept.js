@@ -1,5 +1,5 @@
-// What a person chose for the page (language, light or dark, whether the inspector is open), kept in this browser where it
-// lets us. Never a token, never a message.
+// What a person chose for the page (language, light or dark, whether the inspector is open), kept in this browser
+// where it lets us. Never a token, never a message.
 
 const prefix = "fliliy-chat.";
 

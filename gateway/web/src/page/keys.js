@@ -1,5 +1,5 @@
-// Keyboard shortcuts; the dialog "Keyboard shortcuts" lists them. Alt with a letter, because a page may not take what browsers
-// use; by the key's place, because Alt types other characters on some keyboards.
+// Keyboard shortcuts; the dialog "Keyboard shortcuts" lists them. Alt with a letter, because a page may not take what
+// browsers use; by the key's place, because Alt types other characters on some keyboards.
 
 import { el } from "./dom.js";
 import { openDialog } from "./dialogs.js";

@@ -38,7 +38,10 @@ const there = () => {
   if (!session) throw new Error(t("needConnection"));
   return session;
 };
-const chatView = new ChatView({ edit: (item) => composer.edit(item), recall: (item) => attempt(() => there().recall(item)) });
+const chatView = new ChatView({
+  edit: (item) => composer.edit(item),
+  recall: (item) => attempt(() => there().recall(item)),
+});
 const roomsView = new RoomsView((id) => attempt(() => openRoom(id)));
 const composer = new Composer({
   send(...message) {

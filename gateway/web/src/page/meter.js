@@ -20,8 +20,8 @@ export class Meter {
     onLanguage(() => this.#show());
   }
 
-  // receipt and echo are the two answers to a message; whichever comes second is the end of it. Those that were not sent by
-  // this page, or on a connection that is lost, count for nothing.
+  // receipt and echo are the two answers to a message; whichever comes second is the end of it. Those that were not
+  // sent by this page, or on a connection that is lost, count for nothing.
   receipt(clientMessageId) { this.#took("receipt", clientMessageId); }
 
   echo(clientMessageId) { this.#took("echo", clientMessageId); }

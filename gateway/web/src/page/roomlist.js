@@ -31,15 +31,17 @@ export class RoomList {
 
   get(id) { return this.#rooms.get(id); }
 
-  // hear takes an event of any room; open says that the user sees this one. It returns false for a room that is unknown:
-  // the list has to be asked for again.
+  // hear takes an event of any room; open says that the user sees this one. It returns false for a room that is
+  // unknown: the list has to be asked for again.
   hear(event, open) {
     const room = this.#rooms.get(event.chatRoomId);
     if (!room) return false;
     if (event.event === "READ" && event.userId === this.me) room.unread = 0;
     if (event.event === "MEMBER") room.members = membersAfter(room.members, event);
-    if (event.event === "RECALLED" && room.last?.seq === event.targetSeq) room.last = { ...room.last, recalled: true };
-    if (event.event === "EDITED" && room.last?.seq === event.targetSeq) room.last = { ...room.last, content: event.content };
+    if (room.last && room.last.seq === event.targetSeq) {
+      if (event.event === "RECALLED") room.last = { ...room.last, recalled: true };
+      if (event.event === "EDITED") room.last = { ...room.last, content: event.content };
+    }
     if (!event.seq || event.seq <= room.headSeq) return true;
     room.headSeq = event.seq;
     room.at = event.sentAt ?? event.at ?? room.at;
@@ -78,7 +80,8 @@ export class RoomList {
     return sum;
   }
 
-  // rows is the list to show: the room with the newest event first, those only whose name or members have the text in them.
+  // rows is the list to show: the room with the newest event first, those only whose name or members have the text in
+  // them.
   rows(text = "") {
     const wanted = text.toLowerCase();
     return [...this.#rooms.values()]

@@ -1,5 +1,5 @@
-// One user's stay on a server: her rooms, the one that is open, and what she does in it. It joins the SDK, REST and what is
-// known of rooms; the page is behind `show`, so that nothing here touches an element.
+// One user's stay on a server: her rooms, the one that is open, and what she does in it. It joins the SDK, REST and
+// what is known of rooms; the page is behind `show`, so that nothing here touches an element.
 
 import { FliliyWebSocketClient } from "../../sdk/src/public.ts";
 import { Api } from "./api.js";
@@ -8,7 +8,7 @@ import { t } from "./i18n.js";
 import { RoomList } from "./roomlist.js";
 
 const HISTORY = 50;
-const REFRESH = 20_000; // ms between two looks at the list of rooms: who of the other rooms is online stands only there
+const REFRESH = 20_000; // ms between two looks at the list of rooms: only there stands who of the others is online
 
 export class Session {
   rooms = null;
@@ -45,7 +45,9 @@ export class Session {
     await this.#tokens.get(); // so that a bad one is a clear error at once
     await this.#client.connect();
     await this.refresh();
-    this.#timer = setInterval(() => document.visibilityState === "visible" && this.refresh().catch(() => {}), REFRESH);
+    this.#timer = setInterval(() => {
+      if (document.visibilityState === "visible") this.refresh().catch(() => {}); // the next look will do
+    }, REFRESH);
   }
 
   async stop() {
@@ -73,7 +75,8 @@ export class Session {
   // openRoom shows a room: what was written last, then what comes.
   async openRoom(id) {
     const turn = ++this.#turn;
-    const [{ events, headSeq }, { members }] = await Promise.all([this.#api.history(id, HISTORY), this.#api.members(id)]);
+    const asked = [this.#api.history(id, HISTORY), this.#api.members(id)];
+    const [{ events, headSeq }, { members }] = await Promise.all(asked);
     if (turn !== this.#turn) return;
     if (!this.rooms.get(id)) await this.refresh();
     const room = this.rooms.get(id) ?? { id, name: "", members: members.map((m) => m.userId), unread: 0 };
@@ -119,8 +122,8 @@ export class Session {
     this.#show.conversation();
   }
 
-  // send shows a message at once and sends it; a message that is refused says so in its place. Pictures and recordings
-  // have an attachment with a url, and perhaps a caption.
+  // send shows a message at once and sends it; a message that is refused says so in its place. Pictures and
+  // recordings have an attachment with a url, and perhaps a caption.
   async send(type, content, attachment) {
     const { room, conversation } = this.#opened();
     const clientMessageId = newId();
@@ -137,7 +140,8 @@ export class Session {
     this.#show.conversation();
   }
 
-  // sendAgain sends the newest message of one's own once more under its clientMessageId, and resolves with the answer.
+  // sendAgain sends the newest message of one's own once more under its clientMessageId, and resolves with the
+  // answer.
   sendAgain() {
     const { room, conversation } = this.#opened();
     const last = conversation.mine();

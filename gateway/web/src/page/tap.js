@@ -1,5 +1,5 @@
-// The tap sits on the socket itself, so that what it shows is what went over it. It also breaks things on purpose: it cuts the
-// socket, keeps new ones from being made, sends a frame that no program would.
+// The tap sits on the socket itself, so that what it shows is what went over it. It also breaks things on purpose: it
+// cuts the socket, keeps new ones from being made, sends a frame that no program would.
 
 const BEAT = /^[\r\n]+$/;
 
@@ -8,8 +8,8 @@ export class Tap {
   #offline = false;
   #onFrame;
 
-  // onFrame(direction, text, bytes, beat) hears of everything that goes "in" or "out", tokens and all: who shows it, hides
-  // them.
+  // onFrame(direction, text, bytes, beat) hears of everything that goes "in" or "out", tokens and all: who shows it,
+  // hides them.
   constructor(onFrame) { this.#onFrame = onFrame; }
 
   // open makes a socket as `new WebSocket` does.

@@ -9,8 +9,8 @@ export function setUpTheme() {
   const chosen = kept("theme");
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
   el("theme").addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    root.dataset.theme = (root.dataset.theme ?? system) === "dark" ? "light" : "dark";
     keep("theme", root.dataset.theme);
   });
 }

@@ -1,4 +1,5 @@
-// The token of this page: pasted by a person, or got from a development server, which gives another one when it is needed.
+// The token of this page: pasted by a person, or got from a development server, which gives another one when it is
+// needed.
 
 import { devToken } from "./api.js";
 import { t } from "./i18n.js";
