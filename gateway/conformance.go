@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/conformance"
+	"github.com/fliliy/chat/gateway/internal/origin"
 	"github.com/fliliy/chat/gateway/internal/session"
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
@@ -76,7 +77,7 @@ func (c *Conformance) routes(ctx context.Context, logger *slog.Logger) http.Hand
 		Destinations: broker, Hub: broker, Relay: broker, Presence: broker, Auth: broker, Logger: logger,
 	})
 	sockets := ws.Options{
-		Origins: []string{"*"}, Verify: broker.Verify, Context: ctx, Logger: logger, MaxMessage: 2 * conformanceBody,
+		Origins: origin.NewList([]string{origin.Any}, nil), Verify: broker.Verify, Context: ctx, Logger: logger, MaxMessage: 2 * conformanceBody,
 	}
 	services := c.suiteServices(sockets)
 	services["ws"] = sockjs.New(c.service("/ws", sockets, func(ctx context.Context, conn session.Conn, h transport.Handshake) {

@@ -31,6 +31,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/limit"
 	"github.com/fliliy/chat/gateway/internal/memory"
 	"github.com/fliliy/chat/gateway/internal/metrics"
+	"github.com/fliliy/chat/gateway/internal/origin"
 	"github.com/fliliy/chat/gateway/internal/peer"
 	"github.com/fliliy/chat/gateway/internal/presence"
 	"github.com/fliliy/chat/gateway/internal/relay"
@@ -212,8 +213,9 @@ func (g *Gateway) openDoor(
 	if err := g.meetPeers(ctx, counts); err != nil {
 		return nil, err
 	}
+	pages := origin.NewList(g.cfg.Origins, func() { counts.Limited.Inc(metrics.LimitOrigin) })
 	sockets := g.openSockets(ws.Options{
-		Origins: g.cfg.Origins, Verify: verifier.Verify, Redeem: g.tickets.Redeem, Context: ctx, Logger: g.logger,
+		Origins: pages, Verify: verifier.Verify, Redeem: g.tickets.Redeem, Context: ctx, Logger: g.logger, Metrics: counts,
 	}, counts)
 	serving, err := g.openCertificate(counts)
 	if err != nil {
@@ -230,7 +232,7 @@ func (g *Gateway) openDoor(
 		AdminToken: g.cfg.AdminToken,
 		AdminAddr:  g.cfg.AdminAddr, AdminAddrSetting: config.Prefix + "ADMIN_ADDR",
 		WS:          sockets,
-		REST:        g.limitRequests(g.limitGuesses(api)),
+		REST:        pages.CORS(g.limitRequests(g.limitGuesses(api))),
 		Certificate: serving, TrustedProxies: g.cfg.TrustedProxies, ProxyProtocol: g.cfg.ProxyProtocol,
 		SocketBuffer: g.cfg.Limits.SocketBuffer,
 		Web:          web.Handler(), Metrics: scrape,

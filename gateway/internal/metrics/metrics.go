@@ -62,8 +62,22 @@ const (
 
 var ticketOutcomes = []string{TicketIssued, TicketUsed, TicketRefused, TicketAway}
 
-// The label values of Limited: whose limit, of what (package limit).
+// Reasons for Limited that are not of package limit: what a client is, asks for or holds.
+const (
+	LimitOrigin          = "origin"           // a page of another site
+	LimitPreAuthBytes    = "pre_auth_bytes"   // no complete CONNECT within its bytes
+	LimitPreAuthTime     = "pre_auth_time"    // none in time
+	LimitSubscriptions   = "subscriptions"    // of a session
+	LimitTransactions    = "transactions"     // open ones of a session
+	LimitTransactionSize = "transaction_size" // frames or bytes of one
+	LimitMessage         = "message"          // a message of the transport, too large
+	LimitPings           = "pings"            // control frames of WebSocket, too many
+)
+
+// The label values of Limited: whose limit, of what (package limit); limits of frames (stomp.Limit); those above.
 var limitReasons = []string{
+	LimitOrigin, LimitPreAuthBytes, LimitPreAuthTime, LimitSubscriptions, LimitTransactions, LimitTransactionSize,
+	LimitMessage, LimitPings, "body", "headers", "header_line",
 	"connections", "address_connections", "user_connections", "abuse",
 	"session_send", "session_subscribe", "user_connect", "user_send", "user_subscribe", "user_request",
 	"address_connect", "address_send", "address_subscribe", "address_request", "address_bad_token",

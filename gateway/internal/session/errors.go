@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
@@ -31,6 +32,7 @@ type failure struct {
 	detail    string // for the body
 	receiptID string // of the frame that was refused, if it asked for a RECEIPT
 	versions  string // what the server speaks, if that is what it is about
+	limit     string // which limit was broken, as it is counted; "" for none
 }
 
 func (f *failure) Error() string { return f.message + ": " + f.detail }
@@ -69,6 +71,7 @@ func tooLargeBeforeConnect(budget int) *failure {
 		code:    event.TooLarge,
 		close:   transport.CloseTooLarge,
 		message: "too large",
+		limit:   metrics.LimitPreAuthBytes,
 		detail:  "a CONNECT frame has to end within the first " + strconv.Itoa(budget) + " bytes of a connection",
 	}
 }
@@ -85,8 +88,8 @@ func (s *session) failureOf(err error) *failure {
 			code: event.Invalid, close: transport.CloseProtocol, message: broken.Message, detail: broken.Detail,
 			receiptID: broken.ReceiptID,
 		}
-		if broken.TooLarge {
-			failed.code, failed.close = event.TooLarge, transport.CloseTooLarge
+		if broken.Limit != "" {
+			failed.code, failed.close, failed.limit = event.TooLarge, transport.CloseTooLarge, string(broken.Limit)
 		}
 		return failed
 	}
@@ -220,5 +223,12 @@ func (s *session) countFrame(command string) {
 func (s *session) countRefusal(code event.Code) {
 	if s.deps.Metrics != nil {
 		s.deps.Metrics.Refused.Inc(string(code))
+	}
+}
+
+// countLimit counts a failure by the limit that was broken, if there was one.
+func (s *session) countLimit(f *failure) {
+	if s.deps.Metrics != nil && f.limit != "" {
+		s.deps.Metrics.Limited.Inc(f.limit)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
@@ -177,6 +178,7 @@ func (s *session) endIfDue(now time.Time) {
 	case passed(c.connectBy, now):
 		s.timeUp(&failure{
 			code: event.Unauthenticated, close: transport.ClosePolicy, message: "no CONNECT",
+			limit:  metrics.LimitPreAuthTime,
 			detail: "a CONNECT frame has to be complete within " + s.cfg.ConnectTimeout.String(),
 		})
 	case c.silenceMax > 0 && passed(c.lastIn.Add(c.silenceMax), now):
@@ -193,6 +195,7 @@ func (s *session) endIfDue(now time.Time) {
 
 func (s *session) timeUp(f *failure) {
 	s.countRefusal(f.code)
+	s.countLimit(f)
 	s.finish(s.failing(f))
 }
 

@@ -228,6 +228,7 @@ func (s *session) lost(err error) {
 func (s *session) fail(err error) {
 	failed := s.failureOf(err)
 	s.countRefusal(failed.code)
+	s.countLimit(failed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endAfterWindow(s.failing(failed))

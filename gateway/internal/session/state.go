@@ -66,9 +66,9 @@ func malformed(f *stomp.Frame, message, detail string) *failure {
 }
 
 // beyondLimit is a failure of a frame that wants more of something than a session may have.
-func beyondLimit(f *stomp.Frame, message, detail string) *failure {
+func beyondLimit(f *stomp.Frame, limit, message, detail string) *failure {
 	failed := malformed(f, message, detail)
-	failed.close = transport.ClosePolicy
+	failed.close, failed.limit = transport.ClosePolicy, limit
 	return failed
 }
 

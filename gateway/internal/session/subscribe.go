@@ -6,6 +6,7 @@ import (
 
 	"github.com/fliliy/chat/gateway/internal/destination"
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
@@ -80,7 +81,7 @@ func (s *session) newSubscription(f *stomp.Frame) (*subscription, error) {
 		return nil, malformed(f, "subscription exists", "the session has a subscription with this id already")
 	}
 	if s.isFull() {
-		return nil, beyondLimit(f, "too many subscriptions",
+		return nil, beyondLimit(f, metrics.LimitSubscriptions, "too many subscriptions",
 			"a session may have "+strconv.Itoa(s.cfg.Subscriptions)+" subscriptions")
 	}
 	return &subscription{

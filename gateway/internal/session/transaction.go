@@ -7,6 +7,7 @@ import (
 
 	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
@@ -56,7 +57,7 @@ func (s *session) begin(f *stomp.Frame) error {
 		return malformed(f, "transaction exists", "the session has an open transaction with this id already")
 	}
 	if len(s.reader.transactions) >= s.cfg.Transactions.Open {
-		return beyondLimit(f, "too many transactions",
+		return beyondLimit(f, metrics.LimitTransactions, "too many transactions",
 			"a session may have "+strconv.Itoa(s.cfg.Transactions.Open)+" open transactions")
 	}
 	s.reader.transactions = append(s.reader.transactions, &transaction{id: id})
@@ -100,7 +101,7 @@ func (s *session) fits(f *stomp.Frame, tx *transaction) error {
 	tx.frames++
 	tx.bytes += len(f.Body)
 	if tx.frames > limits.Frames || tx.bytes > limits.Bytes {
-		return beyondLimit(f, "transaction too large", "a transaction may have "+strconv.Itoa(limits.Frames)+
+		return beyondLimit(f, metrics.LimitTransactionSize, "transaction too large", "a transaction may have "+strconv.Itoa(limits.Frames)+
 			" frames with "+strconv.Itoa(limits.Bytes)+" bytes of bodies; commit earlier")
 	}
 	return nil

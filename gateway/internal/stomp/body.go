@@ -66,7 +66,7 @@ func (d *Decoder) findEnd(octets []byte) (int, *Error) {
 }
 
 func (d *Decoder) bodyTooLarge() *Error {
-	return tooLarge("body too large", "the body of the %s is longer than %d octets", d.current.command, d.limits.MaxBody)
+	return tooLarge(LimitBody, "body too large", "the body of the %s is longer than %d octets", d.current.command, d.limits.MaxBody)
 }
 
 func unwantedBody(command string) *Error {

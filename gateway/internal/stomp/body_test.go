@@ -39,7 +39,7 @@ func TestDecodeRefusesBadContentLength(t *testing.T) {
 	for _, value := range []string{"-1", "+5", " 5", "5 ", "", "five", "0x5", "5.0", "5,5", "1e3", "٥", "5\t"} {
 		for _, v := range negotiated {
 			failure := refused(t, v, "SEND\ncontent-length:"+value+"\n\nhello\x00", "bad content-length")
-			if failure.TooLarge {
+			if failure.Limit != "" {
 				t.Errorf("version %q: content-length %q counts as too large, want malformed", v, value)
 			}
 		}
@@ -54,7 +54,7 @@ func TestDecodeRefusesHugeContentLengthAtOnce(t *testing.T) {
 	} {
 		for _, v := range negotiated {
 			failure := refused(t, v, "SEND\ncontent-length:"+value+"\n\n", "body too large")
-			if !failure.TooLarge {
+			if failure.Limit != stomp.LimitBody {
 				t.Errorf("version %q: content-length %.40q does not count as too large", v, value)
 			}
 		}

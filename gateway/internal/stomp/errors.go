@@ -7,9 +7,19 @@ import "fmt"
 type Error struct {
 	Message   string // short, for the "message" header
 	Detail    string // what was wrong and what is expected
-	TooLarge  bool   // a limit, not the form, was broken
+	Limit     Limit  // a limit, not the form, was broken; else ""
 	ReceiptID string // the receipt header of the refused frame, where it was read before the fault; else ""
 }
+
+// Limit is which of a Decoder's limits was broken, for who counts.
+type Limit string
+
+// The limits.
+const (
+	LimitBody       Limit = "body"
+	LimitHeaders    Limit = "headers"     // their number
+	LimitHeaderLine Limit = "header_line" // of one, or of all together
+)
 
 func (e *Error) Error() string {
 	return e.Message + ": " + e.Detail
@@ -19,6 +29,6 @@ func malformed(message, format string, args ...any) *Error {
 	return &Error{Message: message, Detail: fmt.Sprintf(format, args...)}
 }
 
-func tooLarge(message, format string, args ...any) *Error {
-	return &Error{Message: message, Detail: fmt.Sprintf(format, args...), TooLarge: true}
+func tooLarge(limit Limit, message, format string, args ...any) *Error {
+	return &Error{Message: message, Detail: fmt.Sprintf(format, args...), Limit: limit}
 }

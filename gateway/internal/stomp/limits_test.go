@@ -33,9 +33,12 @@ func TestDecodeLimits(t *testing.T) {
 			if got := decode(stomp.V12, limits, c.at); got.err != nil || len(got.frames) != 1 {
 				t.Errorf("at the limit: %+v, want a frame", got)
 			}
+			limit := map[string]stomp.Limit{
+				"body too large": stomp.LimitBody, "too many headers": stomp.LimitHeaders, "header too large": stomp.LimitHeaderLine,
+			}[c.message]
 			for _, chunks := range [][]string{{c.over}, octets(c.over), {c.over + strings.Repeat("x\n", 100) + "\x00"}} {
 				failure, ok := decode(stomp.V12, limits, chunks...).err.(*stomp.Error)
-				if !ok || failure.Message != c.message || !failure.TooLarge {
+				if !ok || failure.Message != c.message || failure.Limit != limit {
 					t.Errorf("over the limit in %d chunks: %v, want %q, too large", len(chunks), failure, c.message)
 				}
 			}
@@ -53,7 +56,7 @@ func TestDecodeLimitsTheWholeHeader(t *testing.T) {
 	over := "SEND\n" + strings.Repeat(line, 8) + "k"
 	for _, chunks := range [][]string{{over}, octets(over), {over + ":v\n\n\x00"}} {
 		failure, ok := decode(stomp.V12, limits, chunks...).err.(*stomp.Error)
-		if !ok || failure.Message != "header too large" || !failure.TooLarge {
+		if !ok || failure.Message != "header too large" || failure.Limit != stomp.LimitHeaderLine {
 			t.Errorf("one octet more in %d chunks: %v, want header too large", len(chunks), failure)
 		}
 	}

@@ -97,10 +97,10 @@ func (d *Decoder) checkLine(octets []byte, end int) *Error {
 	case at.command == "":
 		return unknownCommand(octets[at.line:end])
 	case allowed < d.limits.MaxHeaderLine:
-		return tooLarge("header too large", "all header lines together are longer than %d octets",
+		return tooLarge(LimitHeaderLine, "header too large", "all header lines together are longer than %d octets",
 			headerBlockLines*d.limits.MaxHeaderLine)
 	}
-	return tooLarge("header too large", "line %d is longer than %d octets", at.number(), allowed)
+	return tooLarge(LimitHeaderLine, "header too large", "line %d is longer than %d octets", at.number(), allowed)
 }
 
 // lineRoom is how long the line now read may be; less than none when the lines before it have taken it all.
@@ -133,7 +133,7 @@ func (d *Decoder) readLine(line []byte) (bool, *Error) {
 	}
 	at.headers++
 	if at.headers > d.limits.MaxHeaders {
-		return false, tooLarge("too many headers", "the frame has more than %d header lines", d.limits.MaxHeaders)
+		return false, tooLarge(LimitHeaders, "too many headers", "the frame has more than %d header lines", d.limits.MaxHeaders)
 	}
 	switch bytes.IndexByte(line, ':') {
 	case -1:

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fliliy/chat/gateway/internal/event"
+	"github.com/fliliy/chat/gateway/internal/origin"
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/sockjs"
@@ -49,7 +50,7 @@ func service(serve func(c conn, h transport.Handshake), opts sockjs.Options) *so
 	quiet := slog.New(slog.DiscardHandler)
 	wsOptions := ws.Options{Verify: verify, Logger: quiet}
 	if opts.Features.AnyOrigin {
-		wsOptions.Origins = []string{"*"}
+		wsOptions.Origins = origin.NewList([]string{origin.Any}, nil)
 	}
 	checks := ws.NewChecks(wsOptions)
 	opts.Admit, opts.CheckOrigin = checks.Token, checks.Origin

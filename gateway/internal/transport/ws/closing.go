@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
@@ -65,6 +66,9 @@ func (c *Conn) Close(code transport.CloseCode, reason string) error {
 func (c *Conn) refuse(fault *transport.ClosedError) error {
 	fault.Reason = transport.MendReason(fault.Reason)
 	if c.end(fault) {
+		if fault.Code == transport.CloseTooLarge {
+			c.opts.limited(metrics.LimitMessage)
+		}
 		late := c.lateClose()
 		defer late.Stop()
 		_ = c.linger(c.sendClose(fault)) // what matters is that it is over

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/fliliy/chat/gateway/internal/metrics"
 )
 
 // Conn is one WebSocket connection; it implements session.Conn. One goroutine at a time reads, one at a time writes;
@@ -26,7 +28,15 @@ type Conn struct {
 type connOptions struct {
 	maxMessage                        int
 	pingEvery, pongWait, writeTimeout time.Duration
-	panicked                          func(cause any) // logs it
+	panicked                          func(cause any)  // logs it
+	metrics                           *metrics.Metrics // may be nil
+}
+
+// limited counts a limit that the client broke.
+func (o *connOptions) limited(reason string) {
+	if o.metrics != nil {
+		o.metrics.Limited.Inc(reason)
+	}
 }
 
 // end records why the connection is over, and says whether this was the first reason.

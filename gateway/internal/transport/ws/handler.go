@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/metrics"
+	"github.com/fliliy/chat/gateway/internal/origin"
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
@@ -36,9 +38,10 @@ type Handshake = transport.Handshake
 
 // Options of a Handler. Serve and Verify are required; zero durations and sizes mean the defaults.
 type Options struct {
-	// Origins are the allowed values of the Origin header, compared exactly, beside the server's own origin; "*"
-	// allows all. Requests without the header (not from a browser) are accepted.
-	Origins []string
+	// Origins are the pages that may connect; the zero value allows those of the server's own origin alone.
+	Origins origin.List
+	// Metrics count limits that were broken; nil: nobody does.
+	Metrics *metrics.Metrics
 	// Verify tells whose token this is; errors are *event.Error.
 	Verify func(ctx context.Context, token string) (principal.Principal, error)
 	// Redeem does so for a one-time ticket, and uses it up. Nil: ?ticket= is not looked at.
@@ -88,6 +91,7 @@ func Handler(opts Options) http.Handler {
 			opts.Logger.Error("session panicked: this connection is closed, the others go on",
 				"panic", cause, "stack", string(debug.Stack()))
 		},
+		metrics: opts.Metrics,
 	}
 	return &handler{opts: opts, forConn: forConn, Checks: NewChecks(opts)}
 }

@@ -67,24 +67,10 @@ type Checks struct{ opts Options }
 // NewChecks makes checks from Origins, Verify, Redeem and Logger of the options.
 func NewChecks(opts Options) Checks { return Checks{opts.withDefaults()} }
 
-// Origin keeps pages of other sites out (cross-site WebSocket hijacking): browsers always send the header, and send it
-// truly. It answers a request that may not be, and says whether it may.
+// Origin keeps pages of other sites out (cross-site WebSocket hijacking): browsers always send the header with a
+// handshake, and send it truly. It answers a request that may not be, and says whether it may.
 func (c Checks) Origin(w http.ResponseWriter, r *http.Request) bool {
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 || len(origins) == 1 && c.allowed(origins[0], r) {
-		return true
-	}
-	refuse(w, http.StatusForbidden, event.Forbidden, "pages of this origin may not connect: ask the operator to allow it")
-	return false
-}
-
-// allowed compares whole origins, never parts of them. Whether the page came by http or https cannot be known behind
-// a proxy that ends TLS, so both are our own origin unless this very connection is TLS.
-func (c Checks) allowed(origin string, r *http.Request) bool {
-	if origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host {
-		return true
-	}
-	return slices.Contains(c.opts.Origins, origin) || slices.Contains(c.opts.Origins, "*")
+	return c.opts.Origins.Check(w, r)
 }
 
 // Token verifies the token or the ticket of the request, if there is one, and answers a bad one. A ticket is used up:

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/origin"
 	"github.com/fliliy/chat/gateway/internal/principal"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
@@ -17,7 +18,7 @@ import (
 // RFC 6455 section 4.2.1 and RELIABILITY row 39: what is no proper handshake gets a 4xx that says why.
 func TestHandshakeRefused(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{Origins: []string{"https://good.example"}})
+	r := newRig(t, ws.Options{Origins: origin.NewList([]string{"https://good.example"}, nil)})
 	for _, tc := range []struct {
 		name   string
 		status int
@@ -107,10 +108,10 @@ func TestHandshakeOverHTTP10(t *testing.T) {
 }
 
 // RELIABILITY row 1, cross-site WebSocket hijacking: origins are compared whole and exactly.
-func TestOrigins(t *testing.T) {
+func TestThreat01Origins(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, ws.Options{Origins: []string{"https://good.example"}})
-	open := newRig(t, ws.Options{Origins: []string{"*"}})
+	r := newRig(t, ws.Options{Origins: origin.NewList([]string{"https://good.example"}, nil)})
+	open := newRig(t, ws.Options{Origins: origin.NewList([]string{origin.Any}, nil)})
 	for _, tc := range []struct {
 		name, origin string
 		rig          *rig
@@ -147,7 +148,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-func TestOriginGivenTwice(t *testing.T) {
+func TestThreat01OriginGivenTwice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ws.Options{})
 	req := r.request(t, "/ws", map[string]string{"Origin": r.url})

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/metrics"
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
@@ -100,6 +101,7 @@ func (c *Conn) countControl() error {
 	}
 	c.life.controls++
 	if c.life.controls > controlLimit {
+		c.opts.limited(metrics.LimitPings)
 		return c.refuse(&transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many pings"})
 	}
 	return nil
