@@ -77,6 +77,11 @@ faults: ## Break the whole system for some minutes and prove its promises (SEED=
 	@go build -o $(BIN)/faults ./deploy/cmd/faults
 	@$(BIN)/faults --seed $(SEED) --duration $(DURATION) $(FAULTS_ARGS)
 
+.PHONY: siege
+siege: ## Attack a gateway with 5,000 silent and 2,000 slow connections, and say what they cost (SIEGE_ARGS="--help")
+	@go build -o $(BIN)/siege ./deploy/cmd/siege
+	@$(BIN)/siege $(SIEGE_ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 20s) each
 	@for m in $(MODULES); do for p in $$(go list ./$$m/...); do \

@@ -102,9 +102,14 @@ func (g *Gateway) limitRequests(next http.Handler) http.Handler {
 	})
 }
 
-// limitGuesses refuses an address that has shown too many bad tokens, before it can show another.
+// limitGuesses refuses an address that has shown too many bad tokens, before it can show another. A request that shows
+// none is no guess: any page in the web can make a visitor's browser send such ones, and would lock her out.
 func (g *Gateway) limitGuesses(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if query := r.URL.Query(); r.Header.Get("Authorization") == "" && !query.Has("token") && !query.Has("ticket") {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if refused := g.limits.Guesses(r.RemoteAddr); refused != nil {
 			refuseRequest(w, refused)
 			return

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/fliliy/chat/gateway/config"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
 
@@ -186,6 +187,24 @@ func TestThreat37CORS(t *testing.T) {
 			if !strings.Contains(strings.Join(header.Values("Vary"), ","), "Origin") {
 				t.Errorf("%s from %s: Vary is %q", method, from, header.Values("Vary"))
 			}
+		}
+	}
+}
+
+// RELIABILITY row 33, the other way round: a page of another site cannot use up the guesses of its visitors' addresses.
+func TestThreat33RequestsWithoutTokenAreNoGuesses(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cfg.Rates = config.Rates{BadTokens: config.Rate{PerSecond: 0.001, Burst: 1}}
+	r.start()
+	for range 5 {
+		if status, _ := r.ask(http.MethodGet, "http://"+r.Addr()+"/api/v1/chat-rooms"); status != http.StatusUnauthorized {
+			t.Errorf("without a token: %d, want 401", status)
+		}
+	}
+	for _, want := range []int{401, 429} {
+		if status, _ := r.ask(http.MethodGet, "http://"+r.Addr()+"/ws/000/guess/eventsource?token=x"); status != want {
+			t.Errorf("with a bad token: %d, want %d", status, want)
 		}
 	}
 }

@@ -202,7 +202,7 @@ func TestOtherDestinationsAreRefused(t *testing.T) {
 	}
 }
 
-func TestEmptyAndLongDestinations(t *testing.T) {
+func TestThreat42EmptyAndLongDestinations(t *testing.T) {
 	t.Parallel()
 	refused(t, destination.ParseSend, "", "missing or empty; offered: /app/chat/{chatRoomId}/send")
 	refused(t, destination.ParseSubscribe, "", "missing or empty; offered: /topic/chat/{chatRoomId}")

@@ -8,13 +8,13 @@ import (
 )
 
 // dress puts around the public port what connections pass before HTTP: a bound on what the kernel keeps, the PROXY
-// protocol, TLS. Whoever does not get through within readHeaderTimeout is cut: net/http sees to TLS, and the PROXY
+// protocol, TLS. Whoever does not get through within HandshakeTime is cut: net/http sees to TLS, and the PROXY
 // header is read within the first read of either.
 func (s *Server) dress(listener net.Listener) net.Listener {
 	listener = bounded(listener, s.opts.SocketBuffer)
 	if s.opts.ProxyProtocol {
 		listener = &proxyproto.Listener{
-			Listener: listener, ConnPolicy: s.proxyPolicy, ReadHeaderTimeout: readHeaderTimeout,
+			Listener: listener, ConnPolicy: s.proxyPolicy, ReadHeaderTimeout: s.opts.HandshakeTime,
 		}
 	}
 	if s.opts.Certificate != nil {

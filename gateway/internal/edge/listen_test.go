@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -208,5 +210,53 @@ func TestProxyProtocolAndTLS(t *testing.T) {
 	defer response.Body.Close()
 	if body, err := io.ReadAll(response.Body); err != nil || string(body) != "203.0.113.7" {
 		t.Errorf("the client is at %q, %v; want 203.0.113.7", body, err)
+	}
+}
+
+// RELIABILITY row 22: who sends the header of a request byte by byte is cut, and so is who says nothing where a PROXY
+// header or TLS is awaited; others are served meanwhile.
+func TestThreat22SlowHandshakes(t *testing.T) {
+	t.Parallel()
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	certificate := selfSigned(t, "x")
+	for name, c := range map[string]struct {
+		opts    edge.Options
+		greeted string // what a client that is honest at first sends
+	}{
+		"plain":            {edge.Options{}, ""},
+		"PROXY header":     {edge.Options{TrustedProxies: loopback, ProxyProtocol: true}, ""},
+		"after PROXY":      {edge.Options{TrustedProxies: loopback, ProxyProtocol: true}, "PROXY UNKNOWN\r\n"},
+		"TLS handshake":    {edge.Options{Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil }}, ""},
+		"a second request": {edge.Options{}, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.opts.Addr, c.opts.Web, c.opts.HandshakeTime = "127.0.0.1:0", echoAddr, 200*time.Millisecond
+			r := start(t, c.opts)
+			attackers := make([]net.Conn, 20)
+			for i := range attackers {
+				attackers[i] = raw(t, r.Addr())
+				go dribble(attackers[i], c.greeted)
+			}
+			if name == "plain" {
+				if status, _ := get(t, r.Addr(), "/healthz"); status != http.StatusOK {
+					t.Errorf("an honest client gets %d meanwhile", status)
+				}
+			}
+			for i, conn := range attackers {
+				if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("attacker %d is still connected", i)
+				}
+			}
+		})
+	}
+}
+
+// dribble sends a header without end, until it is cut.
+func dribble(conn net.Conn, first string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for _, err := io.WriteString(conn, first+"G"); err == nil; <-tick.C {
+		_, err = io.WriteString(conn, "E")
 	}
 }

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	readHeaderTimeout = 10 * time.Second // a client that sends its header slowly is cut (slowloris)
-	readTimeout       = 30 * time.Second // a request with its body
-	writeTimeout      = time.Minute      // an answer; upgraded connections have their own
-	profileTimeout    = 5 * time.Minute  // an answer of the admin server, which may be a long profile
-	idleTimeout       = time.Minute
-	maxHeaderBytes    = 16 << 10 // a token of 8 KiB fits
-	shutdownTimeout   = 5 * time.Second
+	handshakeTime   = 10 * time.Second
+	readTimeout     = 30 * time.Second // a request with its body
+	writeTimeout    = time.Minute      // an answer; upgraded connections have their own
+	profileTimeout  = 5 * time.Minute  // an answer of the admin server, which may be a long profile
+	idleTimeout     = time.Minute
+	maxHeaderBytes  = 16 << 10 // a token of 8 KiB fits
+	shutdownTimeout = 5 * time.Second
 )
 
 // keepAlive finds peers that vanished while nothing is sent.
@@ -53,6 +53,10 @@ type Options struct {
 	// SocketBuffer is how many bytes the kernel keeps for a client that does not read, before it doubles them for its
 	// book-keeping; 0: as many as the system likes, which may be megabytes.
 	SocketBuffer int
+
+	// HandshakeTime is how long a client may take for the header of a request, and before that for TLS, and a proxy for
+	// its PROXY header, each: who sends them slowly is cut (slowloris); 10 s.
+	HandshakeTime time.Duration
 
 	Checks     []Check // what this gateway cannot serve without: readiness is false while one fails
 	SoftChecks []Check // what it can serve without, if worse: shown by /readyz of the admin server, no more
@@ -84,6 +88,9 @@ func New(opts Options) *Server {
 	if opts.AdminAddrSetting == "" {
 		opts.AdminAddrSetting = "FLILIY_GATEWAY_ADMIN_ADDR"
 	}
+	if opts.HandshakeTime <= 0 {
+		opts.HandshakeTime = handshakeTime
+	}
 	s := &Server{opts: opts}
 	s.public = s.server(fromProxies(opts.TrustedProxies, s.publicRoutes()), writeTimeout)
 	if opts.AdminAddr != "" {
@@ -95,7 +102,7 @@ func New(opts Options) *Server {
 func (s *Server) server(handler http.Handler, writeTimeout time.Duration) *http.Server {
 	return &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
+		ReadHeaderTimeout: s.opts.HandshakeTime,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,

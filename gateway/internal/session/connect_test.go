@@ -268,7 +268,7 @@ func TestSessionIDsDifferAndAreLong(t *testing.T) {
 	}
 }
 
-func TestBytesBeforeConnectAreBounded(t *testing.T) {
+func TestThreat10BytesBeforeConnect(t *testing.T) {
 	t.Parallel()
 	tooLarge := "ERROR message:too large code:TOO_LARGE"
 	big := strings.Repeat("x", 2000)
@@ -306,7 +306,7 @@ func TestBytesBeforeConnectAreBounded(t *testing.T) {
 	})
 }
 
-func TestConnectHasToComeInTime(t *testing.T) {
+func TestThreat23ConnectHasToComeInTime(t *testing.T) {
 	t.Parallel()
 	t.Run("silence", func(t *testing.T) {
 		t.Parallel()

@@ -148,7 +148,7 @@ func TestSubscribeLastSeq(t *testing.T) {
 	}
 }
 
-func TestSubscriptionsAreLimited(t *testing.T) {
+func TestThreat42Subscriptions(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(c *client) {
 		c.connect("1.2")

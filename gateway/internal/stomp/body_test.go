@@ -34,7 +34,7 @@ func TestDecodeBody(t *testing.T) {
 	}
 }
 
-func TestDecodeRefusesBadContentLength(t *testing.T) {
+func TestThreat11BadContentLength(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"-1", "+5", " 5", "5 ", "", "five", "0x5", "5.0", "5,5", "1e3", "٥", "5\t"} {
 		for _, v := range negotiated {
@@ -46,7 +46,7 @@ func TestDecodeRefusesBadContentLength(t *testing.T) {
 	}
 }
 
-func TestDecodeRefusesHugeContentLengthAtOnce(t *testing.T) {
+func TestThreat11HugeContentLengthAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{
 		"65537", "1000000000", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808",

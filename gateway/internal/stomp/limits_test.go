@@ -17,7 +17,7 @@ func TestDefaultLimits(t *testing.T) {
 }
 
 // Each case is at its limit; with one octet or line more (over), it is refused as soon as that has arrived.
-func TestDecodeLimits(t *testing.T) {
+func TestThreat11Limits(t *testing.T) {
 	t.Parallel()
 	limits := stomp.Limits{MaxBody: 10, MaxHeaders: 3, MaxHeaderLine: 20}
 	lines := "a:" + strings.Repeat("v", 18) + "\n"
@@ -77,7 +77,7 @@ func TestSetLimitsRaisesTheBudget(t *testing.T) {
 }
 
 // Memory follows what has arrived, never what is announced.
-func TestDecodeReservesNothingForAnAnnouncedBody(t *testing.T) {
+func TestThreat11NothingIsReservedForAnAnnouncedBody(t *testing.T) {
 	var before, after runtime.MemStats
 	d := stomp.NewDecoder(stomp.Limits{MaxBody: 1 << 40, MaxHeaders: 10, MaxHeaderLine: 100})
 	runtime.ReadMemStats(&before)

@@ -106,7 +106,7 @@ func codeOf(err error) transport.CloseCode {
 }
 
 // RELIABILITY row 38 and section 4.4: each broken sequence of frames ends with a code that both sides see.
-func TestBrokenFrames(t *testing.T) {
+func TestThreat38BrokenFrames(t *testing.T) {
 	t.Parallel()
 	inEachManner(t, brokenFrames)
 }

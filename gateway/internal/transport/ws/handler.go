@@ -91,7 +91,7 @@ func Handler(opts Options) http.Handler {
 			opts.Logger.Error("session panicked: this connection is closed, the others go on",
 				"panic", cause, "stack", string(debug.Stack()))
 		},
-		metrics: opts.Metrics,
+		opts.Metrics,
 	}
 	return &handler{opts: opts, forConn: forConn, Checks: NewChecks(opts)}
 }

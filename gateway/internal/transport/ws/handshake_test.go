@@ -283,7 +283,7 @@ func TestSubprotocols(t *testing.T) {
 }
 
 // A deflate bomb (RELIABILITY row 20) has no way in: the extension is never agreed on.
-func TestCompressionIsRefused(t *testing.T) {
+func TestThreat20CompressionIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ws.Options{})
 	resp, _ := do(t, r.request(t, "/ws", map[string]string{"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}))

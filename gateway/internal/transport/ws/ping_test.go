@@ -93,7 +93,7 @@ func clientPingsAreAnswered(t *testing.T, m manner) {
 }
 
 // RELIABILITY row 38: a flood of pings ends with 1008 after a hundred, not a million.
-func TestPingFlood(t *testing.T) {
+func TestThreat38PingFlood(t *testing.T) {
 	t.Parallel()
 	inEachManner(t, pingFlood)
 }
