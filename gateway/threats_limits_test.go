@@ -169,8 +169,7 @@ func TestThreat11ContentLengths(t *testing.T) {
 		{" 5", 1002},
 		{"5 ", 1002},
 		{"0x5", 1002},
-		{"5\ncontent-length:6", 1002},
-		{"6\ncontent-length:5", 1002},
+		{"4\ncontent-length:5", 1002}, // the first counts, and the body does not end there
 	} {
 		code, failure := r.attack(each(connect12, "SEND\ndestination:/app/chat/42/send\ncontent-length:"+c.length+"\n\nhello"))
 		if code != c.code || failure == "" {

@@ -7,9 +7,6 @@ func (d *Decoder) readLength() *Error {
 	at := &d.current
 	text, given := d.frame.Header.Lookup(contentLength)
 	if given {
-		if d.lengthsDiffer(text) {
-			return malformed("bad content-length", "content-length is given twice, and differs")
-		}
 		n, ok := parseLength(text)
 		if !ok {
 			return malformed("bad content-length", "content-length must be a decimal number of octets, digits only")
@@ -26,17 +23,6 @@ func (d *Decoder) readLength() *Error {
 		return d.bodyTooLarge()
 	}
 	return nil
-}
-
-// lengthsDiffer says whether content-length is repeated with another value. Of other repeated headers the first counts; of
-// two lengths nobody can tell where the sender thinks that the frame ends.
-func (d *Decoder) lengthsDiffer(first string) bool {
-	for i := range d.frame.Header {
-		if d.frame.Header[i].Key == contentLength && d.frame.Header[i].Value != first {
-			return true
-		}
-	}
-	return false
 }
 
 // parseLength reads digits. Larger numbers than any limit come out as one number that is larger than any limit.

@@ -118,7 +118,7 @@ func TestDecodeRefusesBrokenHeaderLines(t *testing.T) {
 func TestDecodeFirstOfRepeatedHeadersCounts(t *testing.T) {
 	t.Parallel()
 	for _, v := range negotiated {
-		f := one(t, v, "SEND\ndestination:/a\ndestination:/b\ncontent-length:1\ncontent-length:1\nid:\nid:2\n\nx\x00")
+		f := one(t, v, "SEND\ndestination:/a\ndestination:/b\ncontent-length:1\ncontent-length:5\nid:\nid:2\n\nx\x00")
 		if got := f.Header.Get("destination"); got != "/a" {
 			t.Errorf("version %q: destination %q, want the first", v, got)
 		}
@@ -128,9 +128,7 @@ func TestDecodeFirstOfRepeatedHeadersCounts(t *testing.T) {
 		if string(f.Body) != "x" || f.Header.Get("content-length") != "1" {
 			t.Errorf("version %q: body %q by content-length %q, want both by the first", v, f.Body, f.Header.Get("content-length"))
 		}
-		for _, lengths := range []string{"5\ncontent-length:1", "1\ncontent-length:5", "1\ncontent-length:01", "1\ncontent-length:"} {
-			refused(t, v, "SEND\ncontent-length:"+lengths+"\n\nx\x00abcd", "bad content-length")
-		}
+		refused(t, v, "SEND\ncontent-length:5\ncontent-length:1\n\nx\x00abcd", "bad content-length")
 	}
 }
 
