@@ -234,7 +234,7 @@ func (g *Gateway) openDoor(
 		WS:          sockets,
 		REST:        pages.CORS(g.limitRequests(g.limitGuesses(api))),
 		Certificate: serving, TrustedProxies: g.cfg.TrustedProxies, ProxyProtocol: g.cfg.ProxyProtocol,
-		SocketBuffer: g.cfg.Limits.SocketBuffer, HandshakeTime: g.cfg.Limits.PreAuth.StrangerTime,
+		SocketBuffer: g.cfg.Limits.SocketBuffer, HandshakeTime: handshakeTime(g.cfg.Limits),
 		Web: web.Handler(), Metrics: scrape,
 		Checks: g.checks(), SoftChecks: g.softChecks(), Logger: g.logger,
 		Drain: g.Drain, Sessions: g.crowd.size,

@@ -59,6 +59,9 @@ func sessionConfig(limits config.Limits) session.Config {
 	return cfg
 }
 
+// handshakeTime is for the header of a request: a little less than a stranger has, so that who is slow is gone within it.
+func handshakeTime(limits config.Limits) time.Duration { return limits.PreAuth.StrangerTime * 9 / 10 }
+
 // door lets sessions of one address in.
 type door struct {
 	limits *limit.Limits
