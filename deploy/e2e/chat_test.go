@@ -167,7 +167,7 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
-	s := &stage{"first", opts.DataDir, first}
+	s := &stage{name: "first", dir: opts.DataDir, stack: first}
 	p := s.people(t, "alice", "bob")
 	room := s.room(t, p[0], p[1])
 	login(t, s.wsURL(0), p[0]).say(room, "remember me", "1")
@@ -183,7 +183,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("stop again: %v", err)
 		}
 	}()
-	s = &stage{"second", opts.DataDir, second}
+	s = &stage{name: "second", dir: opts.DataDir, stack: second}
 	events := s.history(t, p[0], room)
 	if len(events) != 1 || events[0].(map[string]any)["content"] != "remember me" {
 		t.Errorf("history after the restart = %v", events)

@@ -25,9 +25,10 @@ const patience = 30 * time.Second
 
 // stage is a running system with two gateways, named after what it stands on.
 type stage struct {
-	name  string
-	dir   string // its data
-	stack *allinone.Stack
+	name    string
+	dir     string // its data
+	stack   *allinone.Stack
+	journal *journal // all that its services have logged
 }
 
 // stages are shared by all tests: each test makes rooms and users of its own.
@@ -38,12 +39,13 @@ func TestMain(m *testing.M) {
 }
 
 func runOnStages(m *testing.M) int {
-	embedded, stopEmbedded, err := startEmbedded()
+	embedded, real := &stage{name: "embedded", journal: &journal{}}, &stage{name: "real", journal: &journal{}}
+	stopEmbedded, err := embedded.startEmbedded()
 	if err != nil {
 		return fail(err)
 	}
 	defer stopEmbedded()
-	real, stopReal, err := startReal()
+	stopReal, err := real.startReal()
 	if err != nil {
 		return fail(err)
 	}
@@ -65,32 +67,43 @@ func options(dir string) allinone.Options {
 		ChatsvcAddr:       "127.0.0.1:0", ChatsvcAdminAddr: "127.0.0.1:0",
 		NATSAddr: "127.0.0.1:0", RedisAddr: "127.0.0.1:0",
 		DataDir: dir, Configure: allowOldBrowsers,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Logger: slog.New(loudly()),
 	}
 }
+
+// loudly shows faults on the terminal.
+func loudly() slog.Handler {
+	return slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})
+}
+
+// previousSecret is a secret of tokens that the gateways take beside the stack's own, which nobody else knows.
+const previousSecret = "the secret of last year, for tests only"
 
 // allowOldBrowsers switches every SockJS transport on.
 func allowOldBrowsers(cfg *config.Config) {
 	cfg.SockJS = config.SockJS{JSONP: true, HTMLFile: true, ClientURL: shopOrigin + "/sockjs.js"}
 	cfg.Origins = []string{shopOrigin}
+	cfg.JWT.PreviousSecret = previousSecret
 }
 
-func startEmbedded() (*stage, func(), error) {
+func (s *stage) startEmbedded() (stop func(), err error) {
 	dir, err := os.MkdirTemp("", "fliliy-e2e-")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	stack, err := allinone.Start(context.Background(), options(dir))
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	s.dir = dir
+	opts := options(dir)
+	opts.Logger = s.journal.logger()
+	if s.stack, err = allinone.Start(context.Background(), opts); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &stage{"embedded", dir, stack}, func() { report(stack.Stop()); report(os.RemoveAll(dir)) }, nil
+	return func() { report(s.stack.Stop()); report(os.RemoveAll(dir)) }, nil
 }
 
-func startReal() (*stage, func(), error) {
+func (s *stage) startReal() (stop func(), err error) {
 	dir, err := os.MkdirTemp("", "fliliy-e2e-")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	undo := []func(){func() { report(os.RemoveAll(dir)) }}
 	stopAll := func() {
@@ -101,24 +114,25 @@ func startReal() (*stage, func(), error) {
 	postgres, err := pgtest.Start(context.Background())
 	if err != nil {
 		stopAll()
-		return nil, nil, err
+		return nil, err
 	}
 	undo = append(undo, func() { report(postgres.Stop()) })
 	redis, err := redistest.Start()
 	if err != nil {
 		stopAll()
-		return nil, nil, err
+		return nil, err
 	}
 	undo = append(undo, redis.Stop)
+	s.dir = dir
 	opts := options(dir)
+	opts.Logger = s.journal.logger()
 	opts.External = allinone.External{DatabaseURL: postgres.URL(), RedisURL: redis.URL()}
-	stack, err := allinone.Start(context.Background(), opts)
-	if err != nil {
+	if s.stack, err = allinone.Start(context.Background(), opts); err != nil {
 		stopAll()
-		return nil, nil, err
+		return nil, err
 	}
-	undo = append(undo, func() { report(stack.Stop()) })
-	return &stage{"real", dir, stack}, stopAll, nil
+	undo = append(undo, func() { report(s.stack.Stop()) })
+	return stopAll, nil
 }
 
 // report makes a fault while stopping fail the run: a server that does not stop cleanly is a bug.

@@ -35,14 +35,16 @@ func (s *Server) publicRoutes() http.Handler {
 	if sockets == nil {
 		sockets = http.NotFoundHandler()
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if path := r.URL.Path; path == socketPath || strings.HasPrefix(path, socketPath+"/") {
+	return discreet(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isSocket(r.URL.Path) {
 			sockets.ServeHTTP(w, r) // the mux would redirect paths such as /ws//xhr, which are to be refused
 			return
 		}
 		rest.ServeHTTP(w, r)
-	})
+	}))
 }
+
+func isSocket(path string) bool { return path == socketPath || strings.HasPrefix(path, socketPath+"/") }
 
 // adminRoutes is what operators reach.
 func (s *Server) adminRoutes() http.Handler {
