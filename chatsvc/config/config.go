@@ -6,7 +6,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"reflect"
@@ -77,23 +76,6 @@ type RPC struct {
 	// MaxConnectionAge is when a gateway is asked to connect anew, so that it finds replicas that have come since;
 	// 0 is never.
 	MaxConnectionAge time.Duration `env:"MAX_CONNECTION_AGE"`
-}
-
-// Log is how the service logs.
-type Log struct {
-	// Level is debug, info, warn or error.
-	Level slog.Level `env:"LEVEL"`
-	// Format is json or text.
-	Format string `env:"FORMAT"`
-}
-
-// Logger returns a logger that writes as configured.
-func (l Log) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: l.Level}
-	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 // Default returns the defaults. DatabaseURL has none: a service must not store messages in a place nobody chose.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,100 @@ func drainFrames(t *testing.T, socket *websocket.Conn, frames string) {
 	for {
 		if _, _, err := socket.Read(ctx); err != nil {
 			return
+		}
+	}
+}
+
+// RELIABILITY rows 30 and 31: what people write, and what tells who they are, is in no log and no metric, whether it was
+// stored or refused; whatever they write, a log entry stays one line; and nothing of theirs becomes a label.
+func TestThreat31WhatPeopleWriteStaysTheirs(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, s *stage) {
+		const nasty = "\r\n{\"level\":\"ERROR\",\"msg\":\"forged-entry\"}\n\x1b[31mred\x1b[0m"
+		private := []string{
+			"meet me at Birkenweg 17", "erika.mustermann@mail.example", "+49 151 2345 6789", "IBAN DE02 1203 0000 0000 2020 51",
+			"the listing is stolen, shh", "forged-entry",
+		}
+		p := s.people(t, "alice", "bob", "eve")
+		room := s.room(t, p[0], p[1])
+		w := login(t, s.wsURL(0), p[0])
+		w.subscribe("e", "/user/queue/errors")
+		w.subscribe("r", "/topic/chat/"+room)
+		long := strings.Repeat("long ", 2<<10)
+		for i, text := range private {
+			w.say(room, text+nasty, "c-"+text)
+			s.provoke(t, p, room, text+nasty, i)
+			s.provoke(t, p, room, text+nasty+long, i)
+		}
+		for _, who := range p {
+			private = append(private, who.token)
+		}
+		wantUnseen(t, "the log", s.journal.String(), private...)
+		wantUnseen(t, "the metrics", s.metrics(t), append(private, p[0].id, p[1].id, p[2].id)...)
+		s.journal.lines(t)
+		wantFewSeries(t, s.metrics(t))
+	})
+}
+
+// provoke has a text refused, by frames and by requests, in every field that takes one.
+func (s *stage) provoke(t *testing.T, p []person, room, text string, n int) {
+	t.Helper()
+	oneLine := strings.NewReplacer("\r", "\\r", "\n", "\\n", ":", "\\c").Replace(text) // as STOMP 1.2 escapes it
+	connect := "CONNECT\naccept-version:1.2\ntoken:" + p[2].token + "\n\n\x00"
+	for _, frame := range []string{
+		"SEND\ndestination:/app/chat/" + room + "/send\n\n" + text + "\x00",
+		"SEND\ndestination:/app/chat/" + room + "/send\nreceipt:" + oneLine + "\n\n{\"type\":\"TEXT\",\"content\":" + text + "\x00",
+		"SEND\ndestination:/app/chat/" + oneLine + "/send\n\n{}\x00",
+		"SEND\ndestination:/app/user/status\n\n{\"status\":\"" + oneLine + "\"}\x00",
+		"SUBSCRIBE\nid:" + oneLine + "\ndestination:/topic/chat/" + room + "\n\n\x00",
+		"SUBSCRIBE\nid:1\ndestination:/topic/" + oneLine + "\n\n\x00",
+		"BEGIN\ntransaction:" + oneLine + "\n\n\x00COMMIT\ntransaction:x" + oneLine + "\n\n\x00",
+		oneLine + "\nx:y\n\n\x00",
+	} {
+		if socket, _, err := websocket.Dial(t.Context(), s.wsURL(n%2), nil); err == nil { //nolint:bodyclose // Dial closes it
+			drainFrames(t, socket, connect+frame)
+		}
+	}
+	id := "x" + text
+	for _, call := range []struct {
+		method, path string
+		body         any
+		who          person
+	}{
+		{http.MethodPost, "/api/v1/chat-rooms/" + room + "/messages", map[string]any{"content": text, "type": text}, p[0]},
+		{http.MethodPost, "/api/v1/chat-rooms/" + room + "/messages", map[string]any{"content": text, "type": "TEXT"}, p[2]},
+		{http.MethodPost, "/api/v1/chat-rooms", map[string]any{"name": text, "memberIds": []string{id}}, p[0]},
+		{http.MethodPost, "/api/v1/chat-rooms", map[string]any{"name": strings.Repeat(text, 20), "listingId": text}, p[0]},
+		{http.MethodPost, "/api/v1/chat-rooms/" + room + "/members", map[string]any{"userIds": []string{id}}, p[0]},
+		{http.MethodPatch, "/api/v1/chat-rooms/" + room + "/messages/1", map[string]any{"content": text}, p[1]},
+		{http.MethodGet, "/api/v1/presence?userIds=" + url.QueryEscape(text), nil, p[0]},
+		{http.MethodGet, "/api/v1/chat-rooms/" + url.PathEscape(text) + "/messages", nil, p[0]},
+		{http.MethodGet, "/api/v1/chat-rooms?pageToken=" + url.QueryEscape(text), nil, p[0]},
+	} {
+		s.rest(t, call.who, call.method, call.path, call.body)
+	}
+}
+
+// wantFewSeries bounds the number of series of each metric: labels come from fixed sets.
+func wantFewSeries(t *testing.T, metrics string) {
+	t.Helper()
+	const most = 1000
+	series := map[string]map[string]bool{}
+	for line := range strings.Lines(metrics) {
+		name, labels, _ := strings.Cut(line, "{")
+		if strings.HasPrefix(line, "#") || labels == "" {
+			continue
+		}
+		if series[name] == nil {
+			series[name] = map[string]bool{}
+		}
+		series[name][labels[:strings.LastIndexByte(labels, '}')+1]] = true
+	}
+	if len(series) < 10 {
+		t.Errorf("only %d metrics with labels were found", len(series))
+	}
+	for name, all := range series {
+		if len(all) > most {
+			t.Errorf("%s has %d series, want at most %d", name, len(all), most)
 		}
 	}
 }

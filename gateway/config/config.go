@@ -5,8 +5,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/netip"
 	"os"
 	"reflect"
@@ -116,12 +114,6 @@ type JWT struct {
 	Leeway   time.Duration `env:"LEEWAY"`     // clock skew allowed on exp, nbf and iat, at most a minute
 }
 
-// Log is what is logged, to standard error.
-type Log struct {
-	Level  slog.Level `env:"LEVEL"`  // debug, info, warn, error
-	Format string     `env:"FORMAT"` // json or text
-}
-
 // Default is the configuration of a gateway on a developer's machine, but for the secret.
 func Default() Config {
 	return Config{
@@ -138,15 +130,6 @@ func Default() Config {
 		Rates:  DefaultRates(),
 		Log:    Log{Format: "json"},
 	}
-}
-
-// Logger returns a logger that writes as configured.
-func (l Log) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: l.Level}
-	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
-	}
-	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 // Load reads the process's environment. The error names every fault, of form and of sense, at once.
