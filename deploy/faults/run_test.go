@@ -21,7 +21,7 @@ func (l logLines) Write(line []byte) (int, error) {
 func TestPromisesHoldUnderFaults(t *testing.T) {
 	t.Parallel()
 	o := faults.Default()
-	o.Seed, o.Duration, o.Rows = 20261123, time.Second, []int{1, 2, 3, 4, 7, 18, 22, 24, 26}
+	o.Seed, o.Duration, o.Rows = 20261123, time.Second, []int{1, 2, 3, 4, 7, 18, 19, 20, 22, 24, 26}
 	o.Clients, o.Rooms, o.RoomsEach, o.Rate, o.Progress = 24, 8, 3, 60, logLines{t}
 	result, err := faults.Run(t.Context(), o)
 	if err != nil {

@@ -63,6 +63,10 @@ var faults = []fault{
 	{18, "each send three times, by two gateways", "one row, one broadcast, receipts name the same", func(p pace) time.Duration {
 		return time.Duration(p.copies)*20*time.Millisecond + 2*time.Second
 	}, repeats},
+	{19, "tokens end in the middle of sessions", "ended <= 5 s after exp + leeway, silent ones too; renewed ones stay", fixed(
+		shortLife + tokenLeeway + 3*time.Second), expire},
+	{20, "a user's tokens are revoked", "ended on all gateways <= 2 s, without NATS <= 15 s; refused then; others stay", fixed(
+		15 * time.Second), revoke},
 	{22, "UNSUBSCRIBE and SUBSCRIBE races", "0 deliveries after UNSUBSCRIBE's receipt", func(p pace) time.Duration {
 		return time.Duration(p.cycles)*30*time.Millisecond + 2*time.Second
 	}, subscribeRaces},
