@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/rand"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -112,4 +114,52 @@ func open(ctx context.Context, url, headers string) string {
 		return got.Header.Get("message")
 	}
 	return got.Command
+}
+
+// A ticket opens one SockJS session: its first request uses the ticket up, the others, on any gateway, are known by it.
+// Nobody else gets in by the session's id, nor by the spent ticket.
+func TestTicketsOpenSockJSSessions(t *testing.T) {
+	onEveryStage(t, func(t *testing.T, s *stage) {
+		alice := s.people(t, "alice")[0]
+		ticket := s.ticket(t, alice)
+		post := func(gateway int, path, body string) (int, string) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.httpURL(gateway)+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			answer, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return response.StatusCode, string(answer)
+		}
+		session := "/ws/000/" + strings.ToLower(rand.Text())
+		if status, body := post(0, session+"/xhr?ticket="+ticket, ""); status != http.StatusOK || body != "o\n" {
+			t.Fatalf("open the session: %d %q", status, body)
+		}
+		hello := `["CONNECT\naccept-version:1.2\nhost:chat\n\n\u0000"]`
+		for _, query := range []string{"", "?ticket=" + s.ticket(t, alice), "?token=" + alice.token} {
+			if status, _ := post(0, session+"/xhr_send"+query, hello); status != http.StatusNotFound {
+				t.Errorf("a request of the session with %.8q: %d, want 404", query, status)
+			}
+		}
+		if status, body := post(1, session+"/xhr_send?ticket="+ticket, hello); status != http.StatusNoContent {
+			t.Fatalf("send by the other gateway: %d %q, want 204", status, body)
+		}
+		if status, body := post(1, session+"/xhr?ticket="+ticket, ""); status != http.StatusOK ||
+			!strings.Contains(body, "CONNECTED") || !strings.Contains(body, alice.id) {
+			t.Errorf("receive by the other gateway: %d %q, want CONNECTED for %s", status, body, alice.id)
+		}
+		if status, _ := post(1, session+"2/xhr?ticket="+ticket, ""); status != http.StatusUnauthorized {
+			t.Errorf("a second session by the same ticket: %d, want 401", status)
+		}
+	})
 }
