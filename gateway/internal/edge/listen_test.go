@@ -79,7 +79,7 @@ func ask(t *testing.T, conn net.Conn) (status int, body string) {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Fatal(err)
+		return response.StatusCode, err.Error()
 	}
 	return response.StatusCode, string(text)
 }
@@ -179,6 +179,9 @@ func TestProxyProtocol(t *testing.T) {
 				t.Fatal(err)
 			}
 			status, body := ask(t, conn)
+			if c.status == 400 && status == 0 {
+				return // cut with input that nobody has read: the reset overtook the answer
+			}
 			if status != c.status || c.status == 200 && body != c.want {
 				t.Errorf("%d %q, want %d %q", status, body, c.status, c.want)
 			}
