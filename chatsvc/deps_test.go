@@ -66,7 +66,7 @@ var rules = map[string]struct {
 	"chatsvc": {[]string{
 		"config", "internal/chat", "internal/commit", "internal/metrics", "internal/presence", "internal/publish",
 		"internal/rpc",
-		"internal/store/postgres", "internal/store/sqlite",
+		"internal/store/postgres", "internal/store/sqlite", "proto/identity",
 	}, "the facade is the only one that knows all parts"},
 }
 
