@@ -97,6 +97,7 @@ func TestServerCloseCodes(t *testing.T) {
 			t.Errorf("code %d: got %x %q, %v", code, first, payload, err)
 		}
 		w.send(t, frame(fin|opClose, string(payload)))
+		_ = w.Close()
 		if err := <-closed; err != nil {
 			t.Errorf("code %d: Close: %v", code, err)
 		}

@@ -93,6 +93,7 @@ func (c *Conn) linger(sent error) error {
 	if sent == nil {
 		_ = c.socket.conn.SetReadDeadline(time.Now().Add(closeTimeout))
 		c.awaitClose()
+		c.drain()
 	}
 	c.in.release()
 	c.closeSocket()
@@ -131,9 +132,26 @@ func (c *Conn) answerClose(payload []byte) error {
 	}
 	if c.end(said) {
 		late := c.lateClose()
-		_ = c.socket.control(opClose, payload) // the peer may be gone already
+		if c.socket.control(opClose, payload) == nil { // else the peer is gone already
+			_ = c.socket.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+			c.drain()
+		}
 		late.Stop()
 		c.closeSocket()
 	}
 	return c.ended()
+}
+
+// drain ends this side of the connection and reads past what the peer has sent besides, until it ends its side, too: a
+// socket that is closed with input nobody has read is reset, and the reset can overtake our close frame (section 7.1.1).
+func (c *Conn) drain() {
+	half, ok := c.socket.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	for {
+		if _, err := c.fill(true); err != nil {
+			return
+		}
+	}
 }

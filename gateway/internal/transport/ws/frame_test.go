@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -270,6 +271,39 @@ func closeWithoutACode(t *testing.T, m manner) {
 	}
 	if codeOf(end()) != 1005 {
 		t.Errorf("Read ended with %v, want code 1005", end())
+	}
+}
+
+// What a client sent behind its close frame, or behind a broken one, does not turn the end into a reset, which could
+// overtake our close frame: the client reads that frame, and then the end.
+func TestTheEndIsNoReset(t *testing.T) {
+	t.Parallel()
+	inEachManner(t, theEndIsNoReset)
+}
+
+func theEndIsNoReset(t *testing.T, m manner) {
+	behind := strings.Repeat("more", 16<<10)
+	for name, last := range map[string][]byte{
+		"behind a close frame":  frame(fin|opClose, "\x03\xe8"),
+		"behind a broken frame": frame(fin|3, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRigOf(t, m, ws.Options{})
+			w := dialWire(t, r)
+			_, end := reading(t, r.accepted(t))
+			w.send(t, slices.Concat(last, frame(fin|opText, behind), frame(fin|opClose, "\x03\xe8"), frame(fin|opText, behind)))
+			if first, _, err := w.read(); err != nil || first != fin|opClose {
+				t.Fatalf("the first frame is %x, %v; want a close frame", first, err)
+			}
+			if first, _, err := w.read(); !errors.Is(err, io.EOF) {
+				t.Errorf("then comes %x, %v; want the end", first, err)
+			}
+			_ = w.Close()
+			if err := end(); err == nil {
+				t.Error("Read has not ended")
+			}
+		})
 	}
 }
 

@@ -142,6 +142,7 @@ func noGoroutinesLeft(t *testing.T, m manner) {
 			_ = w.Close()
 		case 1:
 			w.send(t, frame(fin|opClose, "\x03\xe8"))
+			w.closeCode(t)
 		case 2:
 			w.send(t, frame(fin|opText, "\xff"))
 			w.closeCode(t)

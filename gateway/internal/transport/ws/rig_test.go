@@ -96,6 +96,8 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+func (c *countingConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+
 type served struct {
 	conn      *ws.Conn
 	handshake ws.Handshake
