@@ -209,6 +209,7 @@ export class FliliyWebSocketClient extends Emitter<Events> {
 
   private send(chatRoomId: string | number, type: string, content: string, options: SendOptions): Promise<Stored> {
     const { attachment, clientMessageId = newId() } = options;
+    this.typed.delete(String(chatRoomId)); // whoever types after this begins anew: the message ends the old sign
     return this.orderInRoom(chatRoomId, "send", { type, content, clientMessageId, attachment });
   }
 

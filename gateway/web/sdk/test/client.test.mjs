@@ -82,6 +82,19 @@ test("sends what the contract says", async () => {
   ]);
 });
 
+test("typing is told again after a message, which ends it for the others", async () => {
+  const { client } = make();
+  await client.connect();
+  client.sendTyping(7);
+  const sent = client.sendTextMessage("7", "hi");
+  client.sendTyping(7);
+  client.sendTyping(7); // within the same second
+  await sent;
+  await settle();
+  const destinations = world.sent("SEND").map(({ headers }) => headers.destination);
+  assert.deepEqual(destinations.sort(), ["/app/chat/7/send", "/app/chat/7/typing", "/app/chat/7/typing"]);
+});
+
 test("every kind of event has its name", async () => {
   const { client } = make();
   await client.connect();
