@@ -113,6 +113,7 @@ func TestThreat38BrokenFrames(t *testing.T) {
 }
 
 func brokenFrames(t *testing.T, m manner) {
+	long := strings.Repeat("x", 4999)
 	unmasked := []byte{fin | opText, 1, 'x'}
 	hugeLength := []byte{fin | opText, 0x80 | 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 	tests := []struct {
@@ -131,6 +132,7 @@ func brokenFrames(t *testing.T, m manner) {
 		{"fragmented ping", [][]byte{frame(opPing, "p")}, 1002},
 		{"continuation of nothing", [][]byte{frame(fin|opContinue, "x")}, 1002},
 		{"text within a fragmented text", [][]byte{frame(opText, "a"), frame(fin|opText, "b")}, 1002},
+		{"text no UTF-8, in the first of 5,000 bytes", [][]byte{frame(fin|opText, "\xff"+long)[:20]}, 1007},
 		{"close of 1 byte", [][]byte{frame(fin|opClose, "x")}, 1002},
 		{"close reason no UTF-8", [][]byte{frame(fin|opClose, "\x03\xe8\xff\xfe")}, 1007},
 		{"close reason cut inside a rune", [][]byte{frame(fin|opClose, "\x03\xe8ok\xe4\xbd")}, 1007},
