@@ -27,7 +27,7 @@ func limitConfig(counts config.Limits, rates config.Rates) limit.Config {
 	if rates.Off {
 		return cfg
 	}
-	cfg.Strikes = limit.Rate(rates.Strikes)
+	cfg.Strikes, cfg.Room = limit.Rate(rates.Strikes), limit.Rate(rates.RoomSend)
 	cfg.Session = limit.Rates{limit.Send: limit.Rate(rates.SessionSend), limit.Subscribe: limit.Rate(rates.SessionSubscribe)}
 	cfg.User = limit.Rates{
 		limit.Connect: limit.Rate(rates.UserConnect), limit.Send: limit.Rate(rates.UserSend),

@@ -124,7 +124,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 	}
 	cfg.ProxyProtocol, cfg.TLS.Cert = true, "tls.crt"
 	cfg.Rates.SessionSend = config.Rate{PerSecond: -1, Burst: 1}
-	cfg.Rates.BadTokens = config.Rate{PerSecond: 1}
+	cfg.Rates.BadTokens, cfg.Rates.RoomSend = config.Rate{PerSecond: 1}, config.Rate{PerSecond: 1e7, Burst: 1}
 	cfg.Log.Format = "xml"
 	err := cfg.Validate()
 	if err == nil {
@@ -138,7 +138,7 @@ func TestValidateNamesEveryFaultAndNoSecret(t *testing.T) {
 		"LIMIT_TRANSACTIONS", "LIMIT_TRANSACTION_FRAMES", "LIMIT_TRANSACTION_BYTES", "PROXY_PROTOCOL", "TLS_KEY",
 		"LIMIT_DRAIN_TIME", "LIMIT_DRAIN_GRACE", "LIMIT_RECENT_BYTES", "LOG_FORMAT",
 		"LIMIT_CONNECTIONS", "LIMIT_CONNECTIONS_PER_USER", "LIMIT_CONNECTIONS_PER_ADDRESS", "LIMIT_SOCKET_BUFFER",
-		"RATE_SESSION_SEND", "RATE_BAD_TOKENS",
+		"RATE_SESSION_SEND", "RATE_BAD_TOKENS", "RATE_ROOM_SEND",
 	} {
 		if !strings.Contains(err.Error(), "FLILIY_GATEWAY_"+variable+":") {
 			t.Errorf("the error does not name %s:\n%v", variable, err)

@@ -34,7 +34,7 @@ func (r Rate) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%g/%g", r.PerSecond, r.Burst), nil
 }
 
-// Rates bound how often clients may do what. Those of users hold over all gateways together, those of sessions and
+// Rates bound how often clients may do what. Those of users and rooms hold over all gateways together, those of sessions and
 // addresses on each. The zero value has no limits.
 type Rates struct {
 	Off bool `env:"OFF"` // no rate at all, whatever the others say: for load generators and tests
@@ -42,6 +42,8 @@ type Rates struct {
 	SessionSend      Rate `env:"SESSION_SEND"`
 	SessionSubscribe Rate `env:"SESSION_SUBSCRIBE"`
 	Strikes          Rate `env:"STRIKES"` // of refusals; a session with more is closed
+
+	RoomSend Rate `env:"ROOM_SEND"` // messages of one room, by whomever
 
 	UserConnect   Rate `env:"USER_CONNECT"`
 	UserSend      Rate `env:"USER_SEND"`
@@ -59,6 +61,7 @@ type Rates struct {
 func DefaultRates() Rates {
 	return Rates{
 		SessionSend: Rate{20, 100}, SessionSubscribe: Rate{50, 250}, Strikes: Rate{2, 100},
+		RoomSend:    Rate{200, 1000},
 		UserConnect: Rate{5, 50}, UserSend: Rate{40, 200}, UserSubscribe: Rate{100, 500}, UserRequest: Rate{50, 200},
 		AddressConnect: Rate{100, 1000}, AddressRequest: Rate{500, 2000}, BadTokens: Rate{1, 30},
 	}
@@ -68,6 +71,7 @@ func DefaultRates() Rates {
 func (r *Rates) all() map[string]*Rate {
 	return map[string]*Rate{
 		"RATE_SESSION_SEND": &r.SessionSend, "RATE_SESSION_SUBSCRIBE": &r.SessionSubscribe, "RATE_STRIKES": &r.Strikes,
+		"RATE_ROOM_SEND":    &r.RoomSend,
 		"RATE_USER_CONNECT": &r.UserConnect, "RATE_USER_SEND": &r.UserSend, "RATE_USER_SUBSCRIBE": &r.UserSubscribe,
 		"RATE_USER_REQUEST": &r.UserRequest, "RATE_ADDRESS_CONNECT": &r.AddressConnect,
 		"RATE_ADDRESS_SEND": &r.AddressSend, "RATE_ADDRESS_SUBSCRIBE": &r.AddressSubscribe,

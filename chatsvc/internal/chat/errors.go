@@ -15,6 +15,7 @@ const (
 	Forbidden   Code = "FORBIDDEN"
 	Invalid     Code = "INVALID"
 	TooLarge    Code = "TOO_LARGE"
+	RateLimited Code = "RATE_LIMITED"
 	Unavailable Code = "UNAVAILABLE"
 	Internal    Code = "INTERNAL"
 )
@@ -78,6 +79,12 @@ type InDoubt struct {
 
 func (e *InDoubt) Error() string { return "commit was not answered: " + e.Err.Error() }
 func (e *InDoubt) Unwrap() error { return e.Err }
+
+func roomIsBusy(room int64, wait time.Duration) *Error {
+	refusal := refuse(RateLimited, "room %d has more messages at the moment than it may; try again in %v", room, wait)
+	refusal.RetryAfter = wait
+	return refusal
+}
 
 func refuse(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

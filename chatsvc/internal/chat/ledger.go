@@ -157,6 +157,11 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 		if refusal := l.mayRevise(d, aim); refusal != nil {
 			return Stored{}, refusal
 		}
+	}
+	if d.HoldOff > 0 {
+		return Stored{}, roomIsBusy(d.Room, d.HoldOff)
+	}
+	if d.Target > 0 {
 		l.revise(d, aim, logPlace{head.id, head.seq + 1})
 	}
 	head.seq++

@@ -40,6 +40,9 @@ type Draft struct {
 	Target          int64  // of an edit or recall: the seq of the message
 	// Within is how old the target may be, by the database's clock; Messages.Submit sets it.
 	Within time.Duration
+	// HoldOff, where not 0, is how long the room has to wait for its next event: this one is refused, unless it is a
+	// repeat or its sender may not send it anyway.
+	HoldOff time.Duration
 }
 
 // Log names the log the draft wants into.

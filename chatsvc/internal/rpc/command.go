@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 	chatv1 "github.com/fliliy/chat/proto/gen/go/chat/v1"
@@ -98,6 +99,7 @@ func (j *job) add(i int, a *chatv1.Action) error {
 // addDraft adds what becomes an event: parse fills in what the client wrote.
 func (j *job) addDraft(i int, a *chatv1.Action, draft chat.Draft, parse func(string, []byte, *chat.Draft) error) error {
 	draft.Room, draft.SenderID = a.GetChatRoomId(), j.user
+	draft.HoldOff = time.Duration(a.GetHoldOffMs()) * time.Millisecond
 	if err := parse(a.GetContentType(), a.GetBody(), &draft); err != nil {
 		return about(err, draft.ClientMessageID)
 	}

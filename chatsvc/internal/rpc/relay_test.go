@@ -339,3 +339,28 @@ func TestOldStreamsEndInGoodOrder(t *testing.T) {
 		t.Errorf("the stream ended with %v, want UNAVAILABLE", err)
 	}
 }
+
+// RELIABILITY row 32: a room that has to wait refuses its members for so long; strangers learn nothing of it.
+func TestThreat32RoomHoldsOff(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{})
+	room := r.room("the room", "bob")
+	l := r.line()
+	held := func(room int64) *chatv1.Action {
+		a := say(room, `{"content":"hi","clientMessageId":"c1"}`)
+		a.HoldOffMs = 250
+		return a
+	}
+	busy := l.refused(l.send("bob", held(room)))
+	if busy.GetReason() != chatv1.Reason_REASON_RATE_LIMITED || busy.GetRetryAfterMs() != 250 || busy.GetClientMessageId() != "c1" {
+		t.Errorf("a member is told %v, want RATE_LIMITED for 250 ms", busy)
+	}
+	for _, hidden := range []int64{room, room + 1_000_000} {
+		got := l.refused(l.send("mallory", held(hidden)))
+		want := fmt.Sprintf("room %d does not exist, or you are not a member of it", hidden)
+		if got.GetReason() != chatv1.Reason_REASON_FORBIDDEN || got.GetMessage() != want || got.GetRetryAfterMs() != 0 {
+			t.Errorf("a stranger is told %v, want FORBIDDEN", got)
+		}
+	}
+	l.stored(l.send("bob", plain(room, "later")))
+}

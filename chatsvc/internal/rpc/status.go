@@ -22,17 +22,14 @@ import (
 // Domain is the google.rpc.ErrorInfo domain of the contract's codes.
 const Domain = "fliliy.chat"
 
-// Codes of the contract that package chat never uses.
-const (
-	codeUnauthenticated chat.Code = "UNAUTHENTICATED"
-	codeRateLimited     chat.Code = "RATE_LIMITED"
-)
+// codeUnauthenticated is the code of the contract that package chat never uses.
+const codeUnauthenticated chat.Code = "UNAUTHENTICATED"
 
 // statusCodes says which gRPC code carries a code of the contract. It is the only such table; what a client shows is
 // the contract's code, in ErrorInfo.
 var statusCodes = map[chat.Code]codes.Code{
 	codeUnauthenticated: codes.Unauthenticated,
-	codeRateLimited:     codes.ResourceExhausted,
+	chat.RateLimited:    codes.ResourceExhausted,
 	chat.Forbidden:      codes.PermissionDenied,
 	chat.Invalid:        codes.InvalidArgument,
 	chat.TooLarge:       codes.InvalidArgument,

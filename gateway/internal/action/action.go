@@ -3,6 +3,8 @@
 package action
 
 import (
+	"time"
+
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/stomp"
 )
@@ -27,12 +29,19 @@ const (
 	Settle                    // ACK or NACK deliveries
 )
 
+// Stores says whether an action becomes an event of a room's log.
+func (v Verb) Stores() bool { return v == Send || v == Edit || v == Recall }
+
 // Action is one SEND of a client, or what its ACKs come to.
 type Action struct {
 	Verb        Verb
 	Room        int64
 	ContentType string // of the frame, or empty
 	Body        []byte // not changed by whoever holds it
+
+	// HoldOff, where not 0, is how long the room has to wait for another message: the chat service refuses this one, to
+	// those who are in the room.
+	HoldOff time.Duration
 
 	Message    *Message    // of Publish, else nil
 	Settlement *Settlement // of Settle, else nil

@@ -32,6 +32,14 @@ func (b *bucket) spend(r Rate, n float64, now time.Time) {
 	}
 }
 
+// giveBack undoes a spending of one.
+func (b *bucket) giveBack(r Rate, now time.Time) {
+	if r.PerSecond > 0 {
+		b.refill(r, now)
+		b.used = max(0, b.used-1)
+	}
+}
+
 func (b *bucket) refill(r Rate, now time.Time) {
 	at := now.UnixNano()
 	if passed := time.Duration(at - b.at); passed > 0 {

@@ -1,12 +1,12 @@
 // Package limit says how often, and how many at once: connections, CONNECTs, SENDs, SUBSCRIBEs and REST requests, for
-// one session, one user and one address. It knows neither frames nor HTTP; the gateway's facade puts it in front of
+// one session, one user and one address; and messages of one room. It knows neither frames nor HTTP; the gateway's facade puts it in front of
 // transports, sessions and REST, and runs it.
 //
 // Nothing here waits: what is over a limit is refused with RATE_LIMITED and the time after which it is worth another
 // try. A session holds its user's and its address's buckets, so that a message costs no look-up, no allocation and no
-// lock but theirs. Users are limited over all gateways together: about once a second each gateway adds what its users
-// have spent to counters in Redis, and takes what they have spent elsewhere from their buckets. While Redis is away,
-// each gateway limits by itself.
+// lock but theirs; a room is looked up, since most are silent and none of those shall have buckets. Users and rooms are
+// limited over all gateways together: about once a second each gateway adds what they have spent to counters in Redis,
+// and takes what they have spent elsewhere from their buckets. While Redis is away, each gateway limits by itself.
 package limit
 
 import (
@@ -43,6 +43,7 @@ type Rates [kinds]Rate
 // Config is what is allowed. A zero rate or count is no limit.
 type Config struct {
 	Session, User, Address Rates
+	Room                   Rate // of messages
 	// Strikes is how often a session may do what is refused before it is closed.
 	Strikes Rate
 	// At the same time, on this gateway.
@@ -64,6 +65,7 @@ type Limits struct {
 	opts      Options
 	users     *parties
 	addresses *parties
+	rooms     *parties
 	open      atomic.Int64 // connections in total
 	away      atomic.Bool  // Redis is, as the last synchronisation found
 }
@@ -73,7 +75,10 @@ func New(cfg Config, opts Options) *Limits {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Limits{cfg: cfg, opts: opts, users: newParties(cfg.User), addresses: newParties(cfg.Address)}
+	return &Limits{
+		cfg: cfg, opts: opts,
+		users: newParties(cfg.User), addresses: newParties(cfg.Address), rooms: newParties(Rates{Send: cfg.Room}),
+	}
 }
 
 // Address is what a client's host or host:port is limited as: the IPv4 address, or the network of 64 bits that one

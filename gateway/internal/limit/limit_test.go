@@ -240,23 +240,32 @@ func (c *counters) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessP
 	}
 }
 
-// node is a session of alice on a gateway of its own.
-func node(ctx context.Context, t *testing.T, client *redis.Client, rate limit.Rate) *limit.Session {
+// node is a session of a user on a gateway of its own.
+func node(ctx context.Context, t *testing.T, client *redis.Client, cfg limit.Config, user string) *limit.Session {
 	t.Helper()
-	l := limit.New(limit.Config{User: limit.Rates{limit.Send: rate}}, limit.Options{Redis: client})
+	l := limit.New(cfg, limit.Options{Redis: client})
 	go func() { _ = l.Run(ctx) }()
-	return enter(t, l, "alice", home)
+	return enter(t, l, user, home)
 }
 
-// RELIABILITY row 32: a user who sends as fast as it goes through two gateways gets her rate, give or take a fifth; when
-// Redis is away, she gets it of each.
+// RELIABILITY row 32: a user who sends as fast as it goes through two gateways gets her rate, give or take a fifth, and
+// so does a room that two users send to; when Redis is away, they get it of each.
 func TestThreat32SharedOverGateways(t *testing.T) {
 	t.Parallel()
 	rate := limit.Rate{PerSecond: 50, Burst: 100}
+	user, crowded := limit.Config{User: limit.Rates{limit.Send: rate}}, limit.Config{Room: rate}
 	for name, c := range map[string]struct {
-		away bool
-		want float64
-	}{"shared": {false, 50}, "redis away": {true, 100}} {
+		cfg    limit.Config
+		second string
+		take   func(*limit.Session) bool
+		away   bool
+		want   float64
+	}{
+		"shared":                 {user, "alice", takeSend, false, 50},
+		"redis away":             {user, "alice", takeSend, true, 100},
+		"a room":                 {crowded, "bob", takeRoom, false, 50},
+		"a room, and redis away": {crowded, "bob", takeRoom, true, 100},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
@@ -264,12 +273,12 @@ func TestThreat32SharedOverGateways(t *testing.T) {
 				client := redis.NewClient(&redis.Options{Addr: "192.0.2.1:1"})
 				defer func() { _ = client.Close() }()
 				client.AddHook(&counters{down: c.away, all: map[string]int64{}})
-				first, second := node(ctx, t, client, rate), node(ctx, t, client, rate)
+				first, second := node(ctx, t, client, c.cfg, "alice"), node(ctx, t, client, c.cfg, c.second)
 				const seconds, perSecond = 100, 100
 				passed := 0
 				for range seconds * perSecond {
 					for _, s := range []*limit.Session{first, second} {
-						for s.Send() == nil {
+						for c.take(s) {
 							passed++
 						}
 					}
@@ -289,8 +298,8 @@ func TestSharedInRedis(t *testing.T) {
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	rate := limit.Rate{PerSecond: 0.001, Burst: 10_000}
-	first, second := node(t.Context(), t, client, rate), node(t.Context(), t, client, rate)
+	cfg := limit.Config{User: limit.Rates{limit.Send: {PerSecond: 0.001, Burst: 10_000}}}
+	first, second := node(t.Context(), t, client, cfg, "alice"), node(t.Context(), t, client, cfg, "alice")
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	const key = "fliliy:limit:send:alice"

@@ -6,9 +6,16 @@ import (
 	"time"
 )
 
-// party is a user or an address.
+// name is whose buckets a party's are: a room's, or those of the user or the address of a text. The zero value is
+// nobody's.
+type name struct {
+	text string
+	room int64
+}
+
+// party is a user, an address or a room.
 type party struct {
-	name  string
+	name  name
 	owner *parties
 	held  int // by sessions and calls under way; the shard's lock guards it
 
@@ -27,14 +34,11 @@ type shared struct {
 	synced [kinds]time.Time // when that was
 }
 
-// parties are all users, or all addresses, that a limit remembers something about.
+// parties are all users, all addresses or all rooms that a limit remembers something about.
 type parties struct {
 	rates  Rates
 	seed   maphash.Seed
-	shards [64]struct {
-		sync.Mutex
-		known map[string]*party
-	}
+	shards [64]shard
 
 	mu    sync.Mutex
 	spent []*party // have spent since the last synchronisation, each once
@@ -43,23 +47,38 @@ type parties struct {
 func newParties(rates Rates) *parties {
 	all := &parties{rates: rates, seed: maphash.MakeSeed()}
 	for i := range all.shards {
-		all.shards[i].known = map[string]*party{}
+		all.shards[i].known = map[name]*party{}
 	}
 	return all
 }
 
-// hold returns the party of a name, and keeps it from being forgotten until drop; nil for "".
-func (all *parties) hold(name string) *party {
-	if name == "" {
+// shard is one part of the parties, with a lock of its own.
+type shard struct {
+	sync.Mutex
+	known map[name]*party
+}
+
+func (all *parties) shardOf(of name) *shard {
+	if of.room != 0 {
+		return &all.shards[uint64(of.room)%uint64(len(all.shards))] //nolint:gosec // G115: any number will do
+	}
+	return &all.shards[maphash.String(all.seed, of.text)%uint64(len(all.shards))]
+}
+
+// hold returns the party of a user or an address, and keeps it from being forgotten until drop; nil for "".
+func (all *parties) hold(text string) *party { return all.holdName(name{text: text}) }
+
+func (all *parties) holdName(of name) *party {
+	if of == (name{}) {
 		return nil
 	}
-	shard := &all.shards[maphash.String(all.seed, name)%uint64(len(all.shards))]
+	shard := all.shardOf(of)
 	shard.Lock()
 	defer shard.Unlock()
-	p := shard.known[name]
+	p := shard.known[of]
 	if p == nil {
-		p = &party{name: name, owner: all}
-		shard.known[name] = p
+		p = &party{name: of, owner: all}
+		shard.known[of] = p
 	}
 	p.held++
 	return p
@@ -69,7 +88,7 @@ func (all *parties) drop(p *party) {
 	if p == nil {
 		return
 	}
-	shard := &all.shards[maphash.String(all.seed, p.name)%uint64(len(all.shards))]
+	shard := all.shardOf(p.name)
 	shard.Lock()
 	p.held--
 	shard.Unlock()
@@ -139,6 +158,19 @@ func (p *party) spend(kind Kind, now time.Time) {
 	p.buckets[kind].spend(rate, 1, now)
 	p.shared.spent[kind]++
 	p.list(kind)
+}
+
+// giveBack undoes a take. What gateways have been told already stays told: they take it for spent.
+func (p *party) giveBack(kind Kind, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.buckets[kind].giveBack(p.owner.rates[kind], now)
+	if p.shared.spent[kind] > 0 {
+		p.shared.spent[kind]--
+	}
+	if p.shared.spent[kind] == 0 {
+		p.shared.wanted[kind] = false
+	}
 }
 
 // list sees to it that a kind is synchronised. Call it under mu.

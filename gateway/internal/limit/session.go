@@ -6,7 +6,7 @@ import (
 	"github.com/fliliy/chat/gateway/internal/event"
 )
 
-// Session is what one session may do. All but Leave is for one goroutine at a time.
+// Session is what one session may do. One goroutine at a time may call its methods, but for those about rooms.
 type Session struct {
 	limits        *Limits
 	user, address *party // address is nil where it is not known
@@ -40,6 +40,36 @@ func (s *Session) Send() *event.Error { return s.take(Send) }
 
 // Subscribe takes one SUBSCRIBE, or says why not.
 func (s *Session) Subscribe() *event.Error { return s.take(Subscribe) }
+
+// Room takes one message of a room, or takes none and says how long the room has to wait for the next.
+func (s *Session) Room(room int64) time.Duration {
+	l := s.limits
+	if l.cfg.Room.PerSecond <= 0 {
+		return 0
+	}
+	p := l.rooms.holdName(name{room: room})
+	defer l.rooms.drop(p)
+	wait := p.take(Send, time.Now())
+	if wait <= 0 {
+		return 0
+	}
+	return max(wait.Round(time.Millisecond), time.Millisecond)
+}
+
+// RoomBack gives back a message that Room took, and that was not stored. Any goroutine may call it, after Leave too.
+func (s *Session) RoomBack(room int64) {
+	l := s.limits
+	if l.cfg.Room.PerSecond <= 0 {
+		return
+	}
+	p := l.rooms.holdName(name{room: room})
+	p.giveBack(Send, time.Now())
+	l.rooms.drop(p)
+}
+
+// RoomRefused counts a message that was refused because its room has to wait. Any goroutine may call it, after Leave
+// too. It is no abuse: whom the room hears is not up to one of its members.
+func (s *Session) RoomRefused() { s.limits.count("room_send") }
 
 // Abusive notes that the session was refused something, and says whether it should be closed: it goes on and on.
 func (s *Session) Abusive() bool {

@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -11,16 +12,16 @@ import (
 const (
 	syncEvery   = time.Second
 	syncTimeout = 800 * time.Millisecond
-	syncBatch   = 256             // users of one round trip
+	syncBatch   = 256             // users and rooms of one round trip
 	forgetEvery = 10              // of syncEvery
 	keyLife     = 2 * time.Minute // of a counter that nobody adds to
 	// stale is from when on the last view of a counter says nothing about now: what was spent long ago has come back.
 	stale = 4 * syncEvery
 
-	keyPrefix = "fliliy:limit:" // + kind + ":" + user
+	keyPrefix = "fliliy:limit:" // + kind + ":" + user, or "room:" + room
 )
 
-// Run synchronises what users have spent with the other gateways, and forgets who has been idle, until ctx ends.
+// Run synchronises what users and rooms have spent with the other gateways, and forgets what has been idle, until ctx ends.
 func (l *Limits) Run(ctx context.Context) error {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
@@ -31,10 +32,11 @@ func (l *Limits) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		l.addresses.takeOwn()
-		l.share(ctx, l.users.takeSpent())
+		l.share(ctx, append(l.users.takeSpent(), l.rooms.takeSpent()...))
 		if n%forgetEvery == 0 {
 			now := time.Now()
 			l.users.forget(now)
+			l.rooms.forget(now)
 			l.addresses.forget(now)
 		}
 	}
@@ -47,58 +49,72 @@ func (all *parties) takeOwn() {
 	}
 }
 
-// share tells what users have spent here, and takes what they have spent elsewhere.
-func (l *Limits) share(ctx context.Context, users []*party) {
-	for batch := range slices.Chunk(users, syncBatch) {
+// share tells what users and rooms have spent here, and takes what they have spent elsewhere.
+func (l *Limits) share(ctx context.Context, spenders []*party) {
+	for batch := range slices.Chunk(spenders, syncBatch) {
 		if l.opts.Redis == nil {
 			for _, p := range batch {
 				p.unlist()
 			}
 			continue
 		}
-		err := l.shareBatch(ctx, batch)
+		counters := countersOf(batch)
+		if len(counters) == 0 {
+			continue
+		}
+		err := l.shareBatch(ctx, counters)
 		if was := l.away.Swap(err != nil); was != (err != nil) && ctx.Err() == nil {
 			if err != nil {
-				l.opts.Logger.Warn("rates of users hold for this gateway alone: Redis does not answer", "error", err)
+				l.opts.Logger.Warn("rates of users and rooms hold for this gateway alone: Redis does not answer", "error", err)
 			} else {
-				l.opts.Logger.Info("rates of users hold over all gateways again")
+				l.opts.Logger.Info("rates of users and rooms hold over all gateways again")
 			}
 		}
 	}
 }
 
-// counter is one counter in Redis: of one user, of one kind.
+// counter is one counter in Redis: of one user or room, of one kind.
 type counter struct {
-	user  *party
+	of    *party
 	kind  Kind
 	spent int64
 	total *redis.IntCmd
 }
 
-func (l *Limits) shareBatch(ctx context.Context, users []*party) error {
+func (c *counter) key() string {
+	if c.of.name.room != 0 {
+		return keyPrefix + "room:" + strconv.FormatInt(c.of.name.room, 10)
+	}
+	return keyPrefix + names[c.kind] + ":" + c.of.name.text
+}
+
+// countersOf takes what is to be told of spenders.
+func countersOf(spenders []*party) (counters []counter) {
+	for _, p := range spenders {
+		spent, wanted := p.unlist()
+		for kind := range kinds {
+			if wanted[kind] {
+				counters = append(counters, counter{of: p, kind: kind, spent: spent[kind]})
+			}
+		}
+	}
+	return counters
+}
+
+func (l *Limits) shareBatch(ctx context.Context, counters []counter) error {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	pipe := l.opts.Redis.Pipeline()
-	var counters []counter
-	for _, user := range users {
-		spent, wanted := user.unlist()
-		for kind := range kinds {
-			if !wanted[kind] {
-				continue
-			}
-			key := keyPrefix + names[kind] + ":" + user.name
-			total := pipe.IncrBy(ctx, key, spent[kind])
-			pipe.PExpire(ctx, key, keyLife)
-			counters = append(counters, counter{user, kind, spent[kind], total})
-		}
-	}
-	if len(counters) == 0 {
-		return nil
+	for i := range counters {
+		c := &counters[i]
+		key := c.key()
+		c.total = pipe.IncrBy(ctx, key, c.spent)
+		pipe.PExpire(ctx, key, keyLife)
 	}
 	_, err := pipe.Exec(ctx)
 	for _, c := range counters {
 		if total, err := c.total.Result(); err == nil {
-			c.user.settle(c.kind, c.spent, total, time.Now())
+			c.of.settle(c.kind, c.spent, total, time.Now())
 		}
 	}
 	return err

@@ -80,7 +80,7 @@ var limitReasons = []string{
 	LimitMessage, LimitPings, "body", "headers", "header_line",
 	"connections", "address_connections", "user_connections", "abuse",
 	"session_send", "session_subscribe", "user_connect", "user_send", "user_subscribe", "user_request",
-	"address_connect", "address_send", "address_subscribe", "address_request", "address_bad_token",
+	"room_send", "address_connect", "address_send", "address_subscribe", "address_request", "address_bad_token",
 }
 
 // The label values of CertificateLoads: what came of reading a TLS certificate that had changed (package certificate).

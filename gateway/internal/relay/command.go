@@ -50,6 +50,7 @@ func fill(to *chatv1.Action, from *action.Action) {
 	to.ChatRoomId = from.Room
 	to.ContentType = strings.ToValidUTF8(from.ContentType, "") // protobuf would refuse the whole batch
 	to.Body = from.Body
+	to.HoldOffMs = from.HoldOff.Milliseconds()
 }
 
 // verbOf translates a verb; one that is unknown here goes out as unspecified, for the service to refuse.

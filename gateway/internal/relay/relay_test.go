@@ -58,7 +58,8 @@ func TestAnswers(t *testing.T) {
 			stored: []action.Stored{{MessageID: "42-7", Seq: 7}, {MessageID: "42-8", Seq: 8}, {}},
 		},
 		{
-			name: "refused", actions: []action.Action{text},
+			name:    "refused",
+			actions: []action.Action{{Verb: action.Send, Room: 42, Body: []byte("hi"), HoldOff: 250 * time.Millisecond}},
 			result: &chatv1.RelayResult{Refusal: &chatv1.Refusal{
 				Reason: chatv1.Reason_REASON_RATE_LIMITED, Message: "slow down", ClientMessageId: "c1", RetryAfterMs: 250,
 			}},
@@ -116,6 +117,7 @@ func checkCommand(t *testing.T, c *chatv1.RelayCommand, want []action.Action) {
 	for _, a := range c.GetActions() {
 		got = append(got, action.Action{
 			Verb: verbs[a.GetVerb()], Room: a.GetChatRoomId(), ContentType: a.GetContentType(), Body: a.GetBody(),
+			HoldOff: time.Duration(a.GetHoldOffMs()) * time.Millisecond,
 		})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

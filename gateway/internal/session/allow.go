@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/principal"
 )
@@ -65,6 +66,40 @@ func (s *session) maySubscribe() (*event.Error, error) {
 		return nil, nil
 	}
 	return s.allowed(s.reader.allowance.Subscribe())
+}
+
+// takeOfRooms takes what becomes messages of the rates of their rooms. What is beyond is not refused here, but marked
+// for the chat service to refuse: it tells those who are not in the room what it always tells them, and so nobody learns
+// from outside which rooms are busy.
+func takeOfRooms(allowance Allowance, actions []action.Action) {
+	if allowance == nil {
+		return
+	}
+	for i := range actions {
+		if act := &actions[i]; act.Verb.Stores() {
+			act.HoldOff = allowance.Room(act.Room)
+		}
+	}
+}
+
+// settleWithRooms gives back what was taken of rooms for nothing: strangers, repeats and refusals use up no room's rate.
+// It is called when the outcome is there, from any goroutine.
+func settleWithRooms(allowance Allowance, actions []action.Action, stored []action.Stored, err error) {
+	if allowance == nil {
+		return
+	}
+	held := false
+	for i := range actions {
+		act := &actions[i]
+		took := act.Verb.Stores() && act.HoldOff == 0
+		held = held || act.HoldOff > 0
+		if took && (err != nil || stored[i].Duplicate) {
+			allowance.RoomBack(act.Room)
+		}
+	}
+	if refused, ok := errors.AsType[*event.Error](err); held && ok && refused.Code == event.RateLimited {
+		allowance.RoomRefused()
+	}
 }
 
 // refuseOrEnd refuses one message, or returns the error that ends the session.

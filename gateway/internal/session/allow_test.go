@@ -1,10 +1,14 @@
 package session_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/event"
 	"github.com/fliliy/chat/gateway/internal/fake"
 	"github.com/fliliy/chat/gateway/internal/session"
@@ -15,6 +19,26 @@ type allowance struct {
 	send, subscribe *event.Error
 	patience        int // refusals until the session is abusive
 	left            int
+
+	busy map[int64]time.Duration // rooms that have to wait
+	mu   sync.Mutex
+	told []string // what was said of rooms
+}
+
+func (a *allowance) Room(room int64) time.Duration {
+	if a.busy[room] == 0 {
+		a.note("took of %d", room)
+	}
+	return a.busy[room]
+}
+
+func (a *allowance) RoomBack(room int64) { a.note("%d back", room) }
+func (a *allowance) RoomRefused()        { a.note("refused") }
+
+func (a *allowance) note(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.told = append(a.told, fmt.Sprintf(format, args...))
 }
 
 func (a *allowance) Send() *event.Error      { return a.send }
@@ -47,8 +71,8 @@ func (d *door) Enter(user string) (session.Allowance, *event.Error) {
 var slowDown = &event.Error{Code: event.RateLimited, Message: "slow down", RetryAfter: 250 * time.Millisecond}
 
 func (a *allowance) limit(c *client) {
-	fresh := *a // for each session
-	c.door = &door{allowance: &fresh, guesses: 1}
+	fresh := &allowance{send: a.send, subscribe: a.subscribe, patience: a.patience} // for each session
+	c.door = &door{allowance: fresh, guesses: 1}
 }
 
 // RELIABILITY row 32: what is too much is refused, message by message, and the session stays; until it is plain abuse.
@@ -183,6 +207,87 @@ func TestThreat33GuessesInFrames(t *testing.T) {
 			if d.guesses != tc.left {
 				t.Errorf("%d guesses are left, want %d", d.guesses, tc.left)
 			}
+		})
+	}
+}
+
+// RELIABILITY row 32: what becomes a message takes of its room's rate. A room that has to wait is for the chat service to
+// refuse, which knows who is in it; it is no abuse of the sender's. What was not stored is given back.
+func TestThreat32RoomRate(t *testing.T) {
+	t.Parallel()
+	const wait = 250 * time.Millisecond
+	busy := &event.Error{Code: event.RateLimited, Message: "busy", RetryAfter: wait}
+	to := func(room int, verb string) string {
+		return frameWith(`{"seq":1}`, "SEND", fmt.Sprintf("destination:/app/chat/%d/%s", room, verb))
+	}
+	for name, tc := range map[string]struct {
+		frames  []string
+		held    []time.Duration // of the actions that are handed over
+		stored  []action.Stored
+		refused error
+		told    []string
+	}{
+		"a message":     {[]string{to(42, "send")}, []time.Duration{0}, []action.Stored{{Seq: 7}}, nil, []string{"took of 42"}},
+		"an edit":       {[]string{to(42, "edit")}, []time.Duration{0}, []action.Stored{{Seq: 7}}, nil, []string{"took of 42"}},
+		"a recall":      {[]string{to(42, "recall")}, []time.Duration{0}, []action.Stored{{Seq: 7}}, nil, []string{"took of 42"}},
+		"a read mark":   {[]string{to(7, "read")}, []time.Duration{0}, []action.Stored{{}}, nil, nil},
+		"that she type": {[]string{to(7, "typing")}, []time.Duration{0}, []action.Stored{{}}, nil, nil},
+		"a repeat": {
+			[]string{to(42, "send")},
+			[]time.Duration{0},
+			[]action.Stored{{Seq: 7, Duplicate: true}},
+			nil,
+			[]string{"took of 42", "42 back"},
+		},
+		"a stranger's": {
+			[]string{to(42, "send")},
+			[]time.Duration{0},
+			nil, &event.Error{Code: event.Forbidden, Message: "no"},
+			[]string{"took of 42", "42 back"},
+		},
+		"a busy room":               {[]string{to(7, "send")}, []time.Duration{wait}, nil, busy, []string{"refused"}},
+		"a busy room, a repeat":     {[]string{to(7, "send")}, []time.Duration{wait}, []action.Stored{{Duplicate: true}}, nil, nil},
+		"a busy room, a stranger's": {[]string{to(7, "send")}, []time.Duration{wait}, nil, &event.Error{Code: event.Forbidden}, nil},
+		"a transaction": {
+			[]string{
+				frame("BEGIN", "transaction:t"), frameWith("a", "SEND", "destination:/app/chat/42/send", "transaction:t"),
+				frameWith("b", "SEND", "destination:/app/chat/7/send", "transaction:t"), frame("COMMIT", "transaction:t"),
+			},
+			[]time.Duration{0, wait},
+			nil, busy,
+			[]string{"took of 42", "42 back", "refused"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var a *allowance
+			setup := func(c *client) {
+				a = &allowance{patience: 0, busy: map[int64]time.Duration{7: wait}}
+				c.door = &door{allowance: a, guesses: 1}
+			}
+			run(t, setup, func(c *client) {
+				c.relay.Hold = true
+				c.connect("1.2")
+				c.send("SUBSCRIBE\nid:e\ndestination:/user/queue/errors\n\n^@")
+				for _, text := range tc.frames {
+					c.send(text)
+				}
+				var held []time.Duration
+				for _, act := range c.relay.Submitted()[0].Actions {
+					held = append(held, act.HoldOff)
+				}
+				if !slices.Equal(held, tc.held) {
+					t.Errorf("handed over with %v, want %v", held, tc.held)
+				}
+				c.relay.SettleWith(0, tc.stored, tc.refused)
+				c.send(to(42, "typing")) // the session lives
+				if got := len(c.relay.Submitted()); got != 2 {
+					t.Errorf("%d actions were handed over, want 2", got)
+				}
+				if !slices.Equal(a.told, tc.told) {
+					t.Errorf("said %q, want %q", a.told, tc.told)
+				}
+			})
 		})
 	}
 }

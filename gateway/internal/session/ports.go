@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/fliliy/chat/gateway/internal/action"
 	"github.com/fliliy/chat/gateway/internal/destination"
@@ -102,13 +103,20 @@ type Door interface {
 	Enter(user string) (Allowance, *event.Error)
 }
 
-// Allowance is how often a session may send and subscribe. The reader of the session is its only caller.
+// Allowance is how often a session may send and subscribe. The reader of the session is its only caller, but for the
+// methods that any goroutine may call, after Leave too.
 type Allowance interface {
 	// Send and Subscribe take one, or say why not and when to try again.
 	Send() *event.Error
 	Subscribe() *event.Error
 	// Abusive notes that something was refused, and says whether the session goes on and on.
 	Abusive() bool
+	// Room takes a message of its room's rate; or it takes none, and says how long the room has to wait.
+	Room(room int64) time.Duration
+	// RoomBack gives back what Room took for a message that was not stored. Any goroutine may call it.
+	RoomBack(room int64)
+	// RoomRefused counts a message that was refused because its room has to wait. Any goroutine may call it.
+	RoomRefused()
 	// Leave is called once, last.
 	Leave()
 }

@@ -98,10 +98,13 @@ func (s *session) submit(req request, actions []action.Action) {
 	if p == nil {
 		return
 	}
+	allowance := s.reader.allowance
+	takeOfRooms(allowance, actions)
 	s.deps.Relay.Submit(s.user, actions, func(stored []action.Stored, err error) {
 		if err == nil && len(stored) != len(actions) {
 			err = fmt.Errorf("the relay told %d outcomes of %d actions", len(stored), len(actions))
 		}
+		settleWithRooms(allowance, actions, stored, err)
 		s.settle(p, stored, err)
 	})
 }

@@ -3,7 +3,10 @@ package storetest
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
@@ -84,6 +87,54 @@ func testIdempotent(t *testing.T, h *house) {
 	check("a repeat after leaving", left, chat.Stored{MessageID: chat.MessageID(other, 1), Seq: 1, Duplicate: true})
 	if stored := h.history(roomLog(room)); stored[0].Content != "first" || len(stored) != 6 {
 		t.Errorf("the log has %d events, the first says %q", len(stored), stored[0].Content)
+	}
+}
+
+// testHoldOff has messages come to a room that has to wait. Its members are told so; who is not in it hears what she
+// always does, and a repeat is answered as the first time.
+func testHoldOff(t *testing.T, h *house) {
+	room, other := h.room("alice", "bob"), h.room("alice", "bob")
+	first := h.append(unit(withID(text(room, "alice", "first"), "id"))).Outcomes[0].Stored[0]
+	edited := h.one(edit(room, "alice", first.Seq, "again"))
+	held := func(d chat.Draft) chat.Draft { d.HoldOff = 250 * time.Millisecond; return d }
+	appended := h.append(
+		unit(held(text(room, "bob", "late"))),
+		unit(held(withID(text(room, "alice", "first"), "id"))),
+		unit(held(text(room, "mallory", "let me in"))),
+		unit(held(edit(room, "alice", first.Seq, "and again"))),
+		unit(held(edit(room, "alice", first.Seq, "again"))),
+		unit(held(recall(room, "bob", first.Seq))),
+		unit(text(other, "bob", "elsewhere"), held(text(room, "bob", "late"))),
+		unit(text(room, "bob", "in time")),
+	)
+	forbidden := "room " + strconv.FormatInt(room, 10) + " does not exist, or you are not a member of it"
+	for i, want := range []struct {
+		code   chat.Code
+		says   string
+		stored chat.Stored
+	}{
+		{chat.RateLimited, "try again in 250ms", chat.Stored{}},
+		{"", "", chat.Stored{MessageID: first.MessageID, Seq: first.Seq, Duplicate: true}},
+		{chat.Forbidden, forbidden, chat.Stored{}},
+		{chat.RateLimited, "try again in 250ms", chat.Stored{}},
+		{"", "", chat.Stored{MessageID: edited.MessageID, Seq: edited.Seq, Duplicate: true}},
+		{chat.Forbidden, "", chat.Stored{}},
+		{chat.RateLimited, "try again in 250ms", chat.Stored{}},
+		{"", "", chat.Stored{MessageID: chat.MessageID(room, edited.Seq+1), Seq: edited.Seq + 1}},
+	} {
+		switch got := appended.Outcomes[i]; {
+		case want.code == "":
+			if got.Err != nil || got.Stored[0] != want.stored {
+				t.Errorf("unit %d: %+v, want %+v", i, got, want.stored)
+			}
+		case got.Err == nil || got.Err.Code != want.code || !strings.Contains(got.Err.Message, want.says):
+			t.Errorf("unit %d: %+v, want %s %q", i, got, want.code, want.says)
+		case (got.Err.RetryAfter == 250*time.Millisecond) != (want.code == chat.RateLimited):
+			t.Errorf("unit %d: to be tried again after %v", i, got.Err.RetryAfter)
+		}
+	}
+	if head := h.head(roomLog(other)); head != 0 {
+		t.Errorf("a refused unit has moved another room to %d", head)
 	}
 }
 

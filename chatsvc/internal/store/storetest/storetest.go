@@ -65,6 +65,7 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"Recall":       testRecall,
 		"Revisions":    testRefusedRevisions,
 		"Windows":      testRevisionWindows,
+		"HoldOff":      testHoldOff,
 		"SameBatch":    testRevisionsInOneBatch,
 		"RecallRace":   testConcurrentRecalls,
 		"MarkRace":     testConcurrentMarks,

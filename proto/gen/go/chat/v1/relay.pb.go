@@ -93,7 +93,10 @@ type Action struct {
 	// The frame's content-type header, or empty.
 	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
 	// The frame's body, at most 64 KiB.
-	Body          []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	Body []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	// Where not 0, the room has had more than its rate: a message, edit or recall that would be stored is refused instead
+	// (REASON_RATE_LIMITED), to be tried again after so long. Repeats and other refusals are answered as ever.
+	HoldOffMs     int64 `protobuf:"varint,5,opt,name=hold_off_ms,json=holdOffMs,proto3" json:"hold_off_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -154,6 +157,13 @@ func (x *Action) GetBody() []byte {
 		return x.Body
 	}
 	return nil
+}
+
+func (x *Action) GetHoldOffMs() int64 {
+	if x != nil {
+		return x.HoldOffMs
+	}
+	return 0
 }
 
 // RelayCommand is one action, or the actions of one STOMP transaction: all take effect, in order, or none.
@@ -1337,13 +1347,14 @@ var File_fliliy_chat_v1_relay_proto protoreflect.FileDescriptor
 
 const file_fliliy_chat_v1_relay_proto_rawDesc = "" +
 	"\n" +
-	"\x1afliliy/chat/v1/relay.proto\x12\x0efliliy.chat.v1\x1a\x1dfliliy/chat/v1/envelope.proto\x1a\x1bfliliy/chat/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n" +
+	"\x1afliliy/chat/v1/relay.proto\x12\x0efliliy.chat.v1\x1a\x1dfliliy/chat/v1/envelope.proto\x1a\x1bfliliy/chat/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x01\n" +
 	"\x06Action\x12(\n" +
 	"\x04verb\x18\x01 \x01(\x0e2\x14.fliliy.chat.v1.VerbR\x04verb\x12 \n" +
 	"\fchat_room_id\x18\x02 \x01(\x03R\n" +
 	"chatRoomId\x12!\n" +
 	"\fcontent_type\x18\x03 \x01(\tR\vcontentType\x12\x12\n" +
-	"\x04body\x18\x04 \x01(\fR\x04body\"i\n" +
+	"\x04body\x18\x04 \x01(\fR\x04body\x12\x1e\n" +
+	"\vhold_off_ms\x18\x05 \x01(\x03R\tholdOffMs\"i\n" +
 	"\fRelayCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x120\n" +
