@@ -156,6 +156,9 @@ func (b *bench) load(ctx context.Context, row *Row, on server, target scenario.T
 	if b.Profiles == "" {
 		return loadgen.Run(ctx, options)
 	}
+	if err := os.MkdirAll(b.Profiles, 0o750); err != nil {
+		return nil, fmt.Errorf("make the folder for profiles: %w", err)
+	}
 	p := &profiler{folder: b.Profiles, prefix: prefix, nodes: on.profiled(), row: row}
 	options.OnPhase = p.phase(ctx)
 	result, err := loadgen.Run(ctx, options)

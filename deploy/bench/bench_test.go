@@ -49,7 +49,7 @@ duration: 2s`))
 		{Name: "deliveries", Unit: "/s", Bar: 1, More: true, Of: func(r *bench.Run) float64 { return r.Load.DeliveryRate }},
 	}}
 	var progress bytes.Buffer
-	profiles := t.TempDir()
+	profiles := filepath.Join(t.TempDir(), "profiles", "today")
 	outcomes, err := bench.Measure(t.Context(), bench.Options{
 		Rows: []bench.Row{row}, Times: 1, Worker: []string{self, asWorker}, Progress: &progress, Profiles: profiles,
 	})

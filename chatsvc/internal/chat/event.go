@@ -67,6 +67,7 @@ type Event struct {
 	EditedAt        time.Time       // of a message that was edited, when it was last
 	Recalled        bool            // of a message, or an edit of one: it was recalled, and its content is gone
 	At              time.Time       // by the database's clock, in microseconds; clients see milliseconds
+	Private         bool            // a state event that is for the user's own sessions alone
 }
 
 // MessageID is the id of the event at a place in a log.

@@ -12,6 +12,7 @@ type Mark struct {
 	Member bool // false: there is no such member, and nothing else is set
 	Seq    int64
 	Moved  bool
+	Large  bool      // the room has more than MaxLive members
 	At     time.Time // of the move, by the database's clock
 }
 
@@ -27,7 +28,8 @@ func NewMarks(store MarkStore, pub Publisher) *Marks {
 }
 
 // Read moves the user's read mark in a room forward to seq, never back, and returns where it stands. 0 is
-// everything, a seq beyond the head is the head. READ is published when it moved.
+// everything, a seq beyond the head is the head. READ is published when it moved, in a room of more than MaxLive members
+// to the user's own sessions alone.
 func (m *Marks) Read(ctx context.Context, user string, room, seq int64) (int64, error) {
 	if room <= 0 {
 		return 0, noSuchRoom(room)
@@ -43,7 +45,7 @@ func (m *Marks) Read(ctx context.Context, user string, room, seq int64) (int64, 
 }
 
 // Delivered moves the user's delivered mark in a room forward to seq, never back, and returns where it stands. A seq
-// beyond the head is the head. DELIVERED is published when it moved. What is read is delivered, without a word: READ
+// beyond the head is the head. DELIVERED is published when it moved, in rooms of at most MaxLive members. What is read is delivered, without a word: READ
 // says so.
 func (m *Marks) Delivered(ctx context.Context, user string, room, seq int64) (int64, error) {
 	if room <= 0 {
@@ -59,14 +61,15 @@ func (m *Marks) Delivered(ctx context.Context, user string, room, seq int64) (in
 	return m.moved(KindDelivered, room, user, mark)
 }
 
-// moved tells the room of a mark that moved.
+// moved tells the room of a mark that moved. In a large room everybody marks it read on coming in, and telling all
+// who are there would grow with its square: only the reader's own sessions hear of it.
 func (m *Marks) moved(kind Kind, room int64, user string, mark Mark) (int64, error) {
 	if !mark.Member {
 		return 0, noSuchRoom(room)
 	}
-	if mark.Moved {
+	if mark.Moved && (!mark.Large || kind == KindRead) {
 		e := stateEvent(kind, room, user, mark.At)
-		e.Mark = mark.Seq
+		e.Mark, e.Private = mark.Seq, mark.Large
 		m.pub.Publish([]Event{e}, nil)
 	}
 	return mark.Seq, nil

@@ -42,9 +42,14 @@ func newDesk(conn *nats.Conn, m metrics.Post) *desk {
 	}
 }
 
-// post publishes one envelope per log, in parts where it would be too large, and its live copies.
+// post publishes one envelope per log, in parts where it would be too large, and its live copies; of what is private,
+// only these.
 func (d *desk) post(events []chat.Event, audience map[int64][]string) {
 	for i, e := range wire.Events(events) {
+		if events[i].Private {
+			d.copyReads(events[i].Log, []*chatv1.Event{e})
+			continue
+		}
 		place, known := d.places[events[i].Log]
 		if !known {
 			place = len(d.groups)

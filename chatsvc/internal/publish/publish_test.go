@@ -65,6 +65,8 @@ func hear(e *ear, n int) []heard {
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	read := chat.Event{Log: chat.LogRef{Room: 42}, Kind: chat.KindRead, MessageID: "x", UserID: "bob", Mark: 7}
+	private := read
+	private.Private = true
 	for name, tc := range map[string]struct {
 		events   []chat.Event
 		audience map[int64][]string
@@ -105,7 +107,11 @@ func TestPublish(t *testing.T) {
 		},
 		"state": {
 			events: []chat.Event{read},
-			want:   []heard{{subject.Room(42), "42", []int64{0}}},
+			want:   []heard{{subject.Room(42), "42", []int64{0}}, {subject.User("bob"), "42", []int64{0}}},
+		},
+		"what is for the user's own sessions": {
+			events: []chat.Event{private, message(42, 7, "hi")},
+			want:   []heard{{subject.User("bob"), "42", []int64{0}}, {subject.Room(42), "42", []int64{7}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

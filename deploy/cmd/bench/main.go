@@ -64,7 +64,7 @@ func parse(args []string, log io.Writer) (*asked, error) {
 		a.options.Env = append(a.options.Env, text)
 		return nil
 	})
-	flags.StringVar(&a.options.Profiles, "profiles", "", "an existing `folder` for CPU and heap profiles of gateways and chatsvcs")
+	flags.StringVar(&a.options.Profiles, "profiles", "", "a `folder` for CPU and heap profiles of gateways and chatsvcs")
 	flags.StringVar(&a.results, "results", "", "write text, JSON and HTML to this `path`, with an ending each")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

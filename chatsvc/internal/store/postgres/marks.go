@@ -16,7 +16,8 @@ const markRead = `
 		UPDATE members SET read_seq = target.seq FROM target
 		WHERE room_id = $1 AND user_id = $2 AND read_seq < target.seq RETURNING read_seq
 	)
-	SELECT coalesce((SELECT read_seq FROM moved), m.read_seq), EXISTS (SELECT FROM moved), clock_timestamp()
+	SELECT coalesce((SELECT read_seq FROM moved), m.read_seq), EXISTS (SELECT FROM moved), clock_timestamp(),
+		(SELECT member_count FROM logs WHERE log_id = $1)
 	FROM members m WHERE m.room_id = $1 AND m.user_id = $2`
 
 const markDelivered = `
@@ -27,7 +28,7 @@ const markDelivered = `
 		WHERE room_id = $1 AND user_id = $2 AND greatest(read_seq, delivered_seq) < target.seq RETURNING delivered_seq
 	)
 	SELECT coalesce((SELECT delivered_seq FROM moved), greatest(m.read_seq, m.delivered_seq)),
-		EXISTS (SELECT FROM moved), clock_timestamp()
+		EXISTS (SELECT FROM moved), clock_timestamp(), (SELECT member_count FROM logs WHERE log_id = $1)
 	FROM members m WHERE m.room_id = $1 AND m.user_id = $2`
 
 // MarkRead implements chat.MarkStore. It takes no lock of the head: a mark that meets a new event at the same moment
@@ -42,10 +43,11 @@ func (s *Store) MarkDelivered(ctx context.Context, room int64, user string, seq 
 }
 
 func (s *Store) mark(ctx context.Context, query string, room int64, user string, seq int64) (chat.Mark, error) {
-	mark := chat.Mark{Member: true}
-	err := s.pool.QueryRow(ctx, query, room, user, seq).Scan(&mark.Seq, &mark.Moved, &mark.At)
+	mark, members := chat.Mark{Member: true}, 0
+	err := s.pool.QueryRow(ctx, query, room, user, seq).Scan(&mark.Seq, &mark.Moved, &mark.At, &members)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return chat.Mark{}, nil
 	}
+	mark.Large = members > chat.MaxLive
 	return mark, classify(err)
 }

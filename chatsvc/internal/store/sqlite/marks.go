@@ -50,8 +50,12 @@ func (s *Store) mark(ctx context.Context, move string, room int64, user string, 
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
+		if err != nil {
+			return fmt.Errorf("read the member: %w", err)
+		}
 		mark.Member, mark.Moved, mark.At = true, count > 0, now()
-		return err
+		return tx.QueryRowContext(ctx, `SELECT member_count > ? FROM logs WHERE log_id = ?`, chat.MaxLive, room).
+			Scan(&mark.Large)
 	})
 	return mark, member, err
 }

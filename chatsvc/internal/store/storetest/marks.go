@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -64,6 +65,46 @@ func testDelivered(t *testing.T, h *house) {
 	wantCode(t, err, chat.Invalid)
 	_, err = deliver(-1)
 	wantCode(t, err, chat.Invalid)
+}
+
+// testLargeRoomMarks: what everybody's marks say in a crowd is for themselves alone.
+func testLargeRoomMarks(t *testing.T, h *house) {
+	var crowd []string
+	for i := range chat.MaxLive - 1 {
+		crowd = append(crowd, number("u", i))
+	}
+	for _, c := range []struct {
+		name  string
+		room  int64
+		large bool
+	}{{"as large as rooms may be", h.room("alice", crowd...), false}, {"larger", h.room("alice", append(crowd, "bob")...), true}} {
+		h.say(c.room, "alice", "one")
+		h.say(c.room, "alice", "two")
+		before := len(h.pub.Events())
+		if _, err := h.marks.Delivered(t.Context(), "u0", c.room, 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.marks.Read(t.Context(), "u0", c.room, 0); err != nil {
+			t.Fatal(err)
+		}
+		var told []chat.Kind
+		for _, e := range h.pub.Events()[before:] {
+			told = append(told, e.Kind)
+			if e.Private != c.large {
+				t.Errorf("%s: %s is private: %t, want %t", c.name, e.Kind, e.Private, c.large)
+			}
+		}
+		want := []chat.Kind{chat.KindDelivered, chat.KindRead}
+		if c.large {
+			want = want[1:]
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("%s: told %v, want %v", c.name, told, want)
+		}
+		if member, err := h.store.Member(t.Context(), c.room, "u0"); err != nil || member.LastRead != 2 {
+			t.Errorf("%s: u0 is %+v, error %v; want all read", c.name, member, err)
+		}
+	}
 }
 
 // patiently repeats a call while the store says that it is of use: on a busy machine locks may be long in coming.

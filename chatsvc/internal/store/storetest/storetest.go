@@ -60,6 +60,7 @@ func Exercise(t *testing.T, open OpenFunc, features Features) {
 		"Heads":        testHeads,
 		"RecentHeads":  testRecentHeads,
 		"Marks":        testMarks,
+		"LargeMarks":   testLargeRoomMarks,
 		"Delivered":    testDelivered,
 		"Edit":         testEdit,
 		"Recall":       testRecall,
