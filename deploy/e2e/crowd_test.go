@@ -8,13 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/fliliy/chat/deploy/fleet"
-	"github.com/fliliy/chat/gateway"
 )
 
 // crowdTime is how long TestPollingCrowd has its members talk before it kills a gateway, and after that.
@@ -34,7 +30,6 @@ type crowdAccount struct {
 // gateway is killed (SIGKILL), and all come back to the other and have everything. With -crowd 1m -v it measures.
 func TestPollingCrowd(t *testing.T) {
 	s := stages[1] // PostgreSQL and Redis, as in production
-	const secret = "a secret of this test alone, which is long enough"
 	names := make([]string, crowdSize)
 	for i := range names {
 		names[i] = fmt.Sprint("member", i)
@@ -43,13 +38,9 @@ func TestPollingCrowd(t *testing.T) {
 	room := s.room(t, people[0], people[1:]...)
 	members := make([]map[string]string, crowdSize)
 	for i, who := range people {
-		token, err := gateway.SignToken(secret, who.id, time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		members[i] = map[string]string{"user": who.id, "token": token}
+		members[i] = map[string]string{"user": who.id, "token": who.token}
 	}
-	gateways := startGateways(t, s, secret)
+	gateways := s.gateways(t)
 	crowd := startPollingCrowd(t, map[string]any{
 		"url":  "http://" + startBalancer(t, gateways[0].addr, gateways[1].addr) + "/ws",
 		"room": room, "members": members, "every": 1000, "reconnect": 500, "patience": patience.Milliseconds(),
@@ -89,61 +80,6 @@ func (c *pollingCrowd) judge(a *crowdAccount) {
 	if a.Lost+a.Doubled+a.Changed+len(a.Incomplete) > 0 || a.Acknowledged != a.Said || a.Received != a.Said*crowdSize || a.Said == 0 {
 		c.t.Errorf("not everything reached everybody once: %+v", *a)
 	}
-}
-
-// gatewayProcess is a gateway in a process of its own.
-type gatewayProcess struct {
-	fleet.Node
-	addr string
-}
-
-// sessions is how many SockJS sessions live there.
-func (g *gatewayProcess) sessions(t *testing.T) float64 {
-	t.Helper()
-	n, err := g.Metric(t.Context(), "fliliy_gateway_sockjs_sessions")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// startGateways starts two gateways beside those of a stage, with a token secret of their own.
-func startGateways(t *testing.T, s *stage, secret string) []*gatewayProcess {
-	t.Helper()
-	folder := t.TempDir()
-	if err := fleet.Build(t.Context(), folder); err != nil {
-		t.Fatal(err)
-	}
-	addresses, err := fleet.ClaimAddresses()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { report(addresses.Release()) })
-	all := make([]*gatewayProcess, 2)
-	for i := range all {
-		g := &gatewayProcess{addr: addresses.At(2+i, 8080)}
-		g.Admin = addresses.At(2+i, 8090)
-		name := fmt.Sprint("gateway-", i)
-		g.Process = fleet.NewProcess(folder, name, []string{filepath.Join(folder, fleet.Gateway), "serve"}, []string{
-			"FLILIY_GATEWAY_ADDR=" + g.addr, "FLILIY_GATEWAY_ADMIN_ADDR=" + g.Admin,
-			"FLILIY_GATEWAY_CHATSVC_TARGET=" + s.stack.Chatsvc.Addr(), "FLILIY_GATEWAY_NATS_URL=" + s.stack.NATSURL,
-			"FLILIY_GATEWAY_REDIS_URL=" + s.stack.RedisURL, "FLILIY_GATEWAY_JWT_SECRET=" + secret,
-			"FLILIY_GATEWAY_PEER_ADDR=" + addresses.At(2+i, 8092), "FLILIY_GATEWAY_PEER_SECRET=between gateways: " + secret,
-			"FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0",
-			"FLILIY_GATEWAY_LIMIT_DRAIN_GRACE=0", "FLILIY_GATEWAY_LIMIT_DRAIN_TIME=1s", "FLILIY_GATEWAY_LOG_FORMAT=text",
-		})
-		if err := g.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			report(g.Stop())
-			if log, err := os.ReadFile(g.LogFile); err == nil && t.Failed() {
-				t.Logf("%s:\n%s", name, log)
-			}
-		})
-		all[i] = g
-	}
-	return all
 }
 
 // pollingCrowd is a running interop/crowd.mjs.

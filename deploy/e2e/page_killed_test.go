@@ -12,7 +12,8 @@ func TestPageSurvivesItsGateway(t *testing.T) {
 	t.Parallel()
 	s := stages[1]
 	const each = 5
-	nodes, urls := s.gateways(t)
+	nodes := s.gateways(t)
+	urls := []string{nodes[0].url(), nodes[1].url()}
 	p := s.people(t, "alice", "bob")
 	room := s.room(t, p[0], p[1])
 	link := func(who person, servers ...string) string {

@@ -5,49 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
-
-	"github.com/fliliy/chat/deploy/fleet"
 )
-
-// gateways starts two gateways as processes of their own on a stage, to be killed.
-func (s *stage) gateways(t *testing.T) (nodes []*fleet.Node, urls []string) {
-	t.Helper()
-	folder := t.TempDir()
-	if err := fleet.Build(t.Context(), folder); err != nil {
-		t.Fatal(err)
-	}
-	addresses, err := fleet.ClaimAddresses()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { report(addresses.Release()) })
-	const public, admin, first = 8080, 8090, 10
-	origins := fmt.Sprintf("http://%s,http://%s", addresses.At(first, public), addresses.At(first+1, public))
-	for i := range 2 {
-		addr := addresses.At(first+i, public)
-		node := &fleet.Node{Admin: addresses.At(first+i, admin)}
-		node.Process = fleet.NewProcess(folder, fmt.Sprint(fleet.Gateway, i),
-			[]string{filepath.Join(folder, fleet.Gateway), "serve"}, []string{
-				"FLILIY_GATEWAY_ADDR=" + addr, "FLILIY_GATEWAY_ADMIN_ADDR=" + node.Admin,
-				"FLILIY_GATEWAY_CHATSVC_TARGET=" + s.stack.Chatsvc.Addr(), "FLILIY_GATEWAY_NATS_URL=" + s.stack.NATSURL,
-				"FLILIY_GATEWAY_REDIS_URL=" + s.stack.RedisURL, "FLILIY_GATEWAY_JWT_SECRET=" + s.secret(t),
-				"FLILIY_GATEWAY_LIMIT_DRAIN_GRACE=0s", "FLILIY_GATEWAY_LIMIT_DRAIN_TIME=3s", "FLILIY_GATEWAY_LOG_FORMAT=text",
-				"FLILIY_GATEWAY_ORIGINS=" + origins, "FLILIY_GATEWAY_RATE_OFF=true", "FLILIY_GATEWAY_LIMIT_CONNECTIONS_PER_ADDRESS=0",
-			})
-		t.Cleanup(node.Kill)
-		if err := node.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		nodes, urls = append(nodes, node), append(urls, "http://"+addr)
-	}
-	return nodes, urls
-}
 
 // TestSDKSurvivesItsGateways has three people in a room while each of their gateways is killed, and one leaves as in an
 // upgrade: nobody misses a message or sees one twice or out of order, and each that was sent is stored once.
@@ -55,11 +17,12 @@ func TestSDKSurvivesItsGateways(t *testing.T) {
 	onEveryStage(t, func(t *testing.T, s *stage) {
 		needSDK(t)
 		const each = 250
-		nodes, urls := s.gateways(t)
+		nodes := s.gateways(t)
+		urls := []string{nodes[0].url(), nodes[1].url()}
 		p := s.people(t, "alice", "bob", "carol")
 		room := s.room(t, p[0], p[1], p[2])
 		other := []string{urls[1], urls[0]}
-		again := func(node *fleet.Node) {
+		again := func(node *gatewayProcess) {
 			if err := node.Restart(t.Context()); err != nil {
 				t.Error(err)
 			}

@@ -72,12 +72,13 @@ const (
 	LimitTransactionSize = "transaction_size" // frames or bytes of one
 	LimitMessage         = "message"          // a message of the transport, too large
 	LimitPings           = "pings"            // control frames of WebSocket, too many
+	LimitFrames          = "frames"           // frames of messages with hardly anything in them, too many
 )
 
 // The label values of Limited: whose limit, of what (package limit); limits of frames (stomp.Limit); those above.
 var limitReasons = []string{
 	LimitOrigin, LimitPreAuthBytes, LimitPreAuthTime, LimitSubscriptions, LimitTransactions, LimitTransactionSize,
-	LimitMessage, LimitPings, "body", "headers", "header_line",
+	LimitMessage, LimitPings, LimitFrames, "body", "headers", "header_line",
 	"connections", "address_connections", "user_connections", "abuse",
 	"session_send", "session_subscribe", "user_connect", "user_send", "user_subscribe", "user_request",
 	"room_send", "address_connect", "address_send", "address_subscribe", "address_request", "address_bad_token",

@@ -10,11 +10,15 @@ import (
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
+// What a client may send in a window of time that costs us more than it brings.
 const (
-	// controlWindow and controlLimit bound the pings and pongs of a client: more than a hundred in ten seconds is an
-	// attack, since each costs us system calls.
-	controlWindow = 10 * time.Second
-	controlLimit  = 100
+	abuseWindow = 10 * time.Second
+	// controlLimit is of pings and pongs: each costs us system calls.
+	controlLimit = 100
+	// leanLimit is of frames of messages with fewer than leanSize bytes: empty ones, fragments of a byte or two. No frame
+	// of STOMP is that short, but heart-beats are. Larger frames are bounded by what messages may have.
+	leanLimit = 1000
+	leanSize  = 16
 )
 
 var errNoPong = errors.New("the client does not answer pings")
@@ -30,8 +34,9 @@ type liveness struct {
 	awaiting bool      // nothing had come since, when last looked at
 	heard    bool      // somebody was reading when it was sent
 
-	windowEnd time.Time // of counting control frames; used while reading only
+	windowEnd time.Time // of counting; used while reading only
 	controls  int
+	lean      int
 
 	reading atomic.Bool // whether somebody reads, or waits to be called: without, no pong can be seen
 	seen    atomic.Bool // something has come since the last ping
@@ -94,15 +99,28 @@ func (c *Conn) takePing(payload []byte) error {
 
 // countControl counts a control frame; too many end the connection.
 func (c *Conn) countControl() error {
-	now := time.Now()
-	if now.After(c.life.windowEnd) {
-		c.life.windowEnd = now.Add(controlWindow)
-		c.life.controls = 0
-	}
+	c.life.renewWindow()
 	c.life.controls++
 	if c.life.controls > controlLimit {
 		c.opts.limited(metrics.LimitPings)
 		return c.refuse(&transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many pings"})
 	}
 	return nil
+}
+
+// countLean counts a frame that brings hardly anything; too many end the connection.
+func (c *Conn) countLean() error {
+	c.life.renewWindow()
+	c.life.lean++
+	if c.life.lean > leanLimit {
+		c.opts.limited(metrics.LimitFrames)
+		return c.refuse(&transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many frames with hardly anything in them"})
+	}
+	return nil
+}
+
+func (l *liveness) renewWindow() {
+	if now := time.Now(); now.After(l.windowEnd) {
+		l.windowEnd, l.controls, l.lean = now.Add(abuseWindow), 0, 0
+	}
 }

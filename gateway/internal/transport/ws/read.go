@@ -149,6 +149,11 @@ func (c *Conn) part(wait bool) ([]byte, error) {
 		if fault := in.begin(c.opts.maxMessage); fault != nil {
 			return nil, c.refuse(fault)
 		}
+		if in.frame.left < leanSize && !in.frame.isControl() {
+			if err := c.countLean(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	p := in.frame.payload(in.unread())
 	in.start += len(p)

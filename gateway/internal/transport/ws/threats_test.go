@@ -8,29 +8,63 @@ import (
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
 )
 
-// RELIABILITY row 38: a message of fragments without end, of one byte each, ends with 1009 once it is too large, however
-// many there are.
-func TestThreat38FragmentsWithoutEnd(t *testing.T) {
+// RELIABILITY row 38: frames without end that bring nothing, or next to nothing, end the connection after a thousand of
+// them, not a hundred thousand: fragments that never make a message, and messages that are empty.
+func TestThreat38FramesThatBringNothing(t *testing.T) {
+	t.Parallel()
+	inEachManner(t, framesThatBringNothing)
+}
+
+func framesThatBringNothing(t *testing.T, m manner) {
+	for name, c := range map[string]struct{ first, again []byte }{
+		"fragments of a byte":       {frame(opText, "x"), frame(opContinue, "x")},
+		"empty fragments":           {frame(opText, ""), frame(opContinue, "")},
+		"empty messages":            {nil, frame(fin|opBinary, "")},
+		"empty fragments and pings": {frame(opText, "x"), append(frame(opContinue, ""), frame(fin|opPing, "")...)},
+		"line feeds":                {nil, frame(fin|opText, "\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRigOf(t, m, ws.Options{})
+			w := dialWire(t, r)
+			_, end := reading(t, r.accepted(t))
+			go func() {
+				if _, err := w.Write(c.first); err != nil {
+					return
+				}
+				const atOnce = 1000
+				many := bytes.Repeat(c.again, atOnce)
+				for range 100_000 / atOnce {
+					if _, err := w.Write(many); err != nil {
+						return
+					}
+				}
+				_, _ = w.Write(frame(fin|opClose, "\x03\xe8")) // nobody has minded
+			}()
+			if code := w.closeCode(t); code != transport.ClosePolicy && code != 0 { // a reset may overtake the frame
+				t.Errorf("the client saw code %d, want 1008", code)
+			}
+			if codeOf(end()) != transport.ClosePolicy {
+				t.Errorf("Read ended with %v, want code 1008", end())
+			}
+		})
+	}
+}
+
+// A message may come in as many fragments as its bytes allow, where they bring something.
+func TestManyFragments(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, ws.Options{})
 	w := dialWire(t, r)
-	_, end := reading(t, r.accepted(t))
+	conn := r.accepted(t).conn
+	const fragments, part = 4000, "sixteen bytes: ok"
 	go func() {
-		if _, err := w.Write(frame(opText, "x")); err != nil {
-			return
-		}
-		const atOnce = 1000
-		fragments := bytes.Repeat(frame(opContinue, "x"), atOnce)
-		for range 1_000_000 / atOnce {
-			if _, err := w.Write(fragments); err != nil {
-				return
-			}
-		}
+		_, _ = w.Write(frame(opText, part)) // the reader tells what is wrong
+		_, _ = w.Write(bytes.Repeat(frame(opContinue, part), fragments-2))
+		_, _ = w.Write(frame(fin|opContinue, part))
 	}()
-	if code := w.closeCode(t); code != transport.CloseTooLarge && code != 0 { // a reset may overtake the frame
-		t.Errorf("the client saw code %d, want 1009", code)
-	}
-	if codeOf(end()) != transport.CloseTooLarge {
-		t.Errorf("Read ended with %v, want code 1009", end())
+	got, err := conn.ReadMessage(t.Context(), nil, fragments*len(part))
+	if err != nil || len(got) != fragments*len(part) {
+		t.Errorf("%d bytes of %d fragments, %v", len(got), fragments, err)
 	}
 }
