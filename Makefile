@@ -78,7 +78,7 @@ faults: ## Break the whole system for some minutes and prove its promises (SEED=
 	@$(BIN)/faults --seed $(SEED) --duration $(DURATION) $(FAULTS_ARGS)
 
 .PHONY: siege
-siege: ## Attack a gateway with 5,000 silent and 2,000 slow connections, and say what they cost (SIEGE_ARGS="--help")
+siege: ## Attack a gateway with 5,000 silent and 2,000 slow connections and with floods of frames, and say what they cost (SIEGE_ARGS="--help")
 	@go build -o $(BIN)/siege ./deploy/cmd/siege
 	@$(BIN)/siege $(SIEGE_ARGS)
 

@@ -1,5 +1,6 @@
-// Package siege attacks a gateway as strangers on the Internet do, with connections that say nothing or hardly anything, and
-// measures what each costs the gateway, when it is gone, and what honest clients notice meanwhile. The gateway is a
+// Package siege attacks a gateway as strangers on the Internet do, with connections that say nothing or hardly anything, or
+// that send frames without end which bring nothing, and measures what that costs the gateway, when each is gone, and what
+// honest clients notice meanwhile. The gateway is a
 // process with its default limits; attackers come from many loopback addresses, so that it is the limits before CONNECT
 // that have to hold, not those of one address. cmd/siege runs it. It knows no load and no fault: those are loadgen's and
 // faults'.
@@ -25,6 +26,7 @@ type Options struct {
 	Silent int // attackers who upgrade, and say nothing
 	Slow   int // attackers who send the header of a request by one byte every Pause
 	Pause  time.Duration
+	Abuse  time.Duration // how long one address floods the gateway with frames, connecting again after each cut
 	Honest int           // honest connects a second, meanwhile
 	Calm   time.Duration // of honest connects alone, before each attack
 	Env    []string      // NAME=VALUE for the gateway, besides its settings
@@ -34,7 +36,7 @@ type Options struct {
 
 // Default is what the bars are about.
 func Default() Options {
-	return Options{Silent: 5_000, Slow: 2_000, Pause: 5 * time.Second, Honest: 20, Calm: 5 * time.Second, Progress: io.Discard}
+	return Options{Silent: 5_000, Slow: 2_000, Pause: 5 * time.Second, Abuse: 30 * time.Second, Honest: 20, Calm: 5 * time.Second, Progress: io.Discard}
 }
 
 // Outcome is what one attack came to.
@@ -46,6 +48,8 @@ type Outcome struct {
 	Gone      time.Duration // until the last was cut, since it began: from the upgrade, or from the connection
 	Honest    Latency       // of connects from the first byte to CONNECTED
 	Before    Latency       // the same, before the attack
+	CPU       float64       // what the gateway used of all the machine's, beyond that of honest connects; 1 is all of it
+	CPUBar    float64       // 0: none
 	GoneBar   time.Duration
 	CostBar   float64 // 0: none
 }
@@ -56,6 +60,8 @@ const (
 	silentGone = 15 * time.Second
 	slowGone   = 10 * time.Second
 	costBar    = 15 << 10
+	cpuBar     = 0.05
+	abuseGone  = time.Second
 
 	sampleEvery  = 100 * time.Millisecond
 	goneGrace    = 500 * time.Millisecond // of a busy machine, beyond a bar that is the gateway's own time limit
@@ -66,7 +72,7 @@ const (
 // Held says whether the bars were met.
 func (o *Outcome) Held() bool {
 	return o.Refused == 0 && o.Honest.Failed == 0 && o.Honest.P99 <= honestBar && o.Gone <= o.GoneBar+goneGrace &&
-		(o.CostBar == 0 || o.Cost <= o.CostBar)
+		(o.CostBar == 0 || o.Cost <= o.CostBar) && (o.CPUBar == 0 || o.CPU <= o.CPUBar)
 }
 
 // String is a line of the report.
@@ -75,9 +81,9 @@ func (o *Outcome) String() string {
 	if !o.Held() {
 		verdict = "MISSED"
 	}
-	return fmt.Sprintf("%s: %d attackers (%d refused), %.1f KiB each, the last gone after %.2f s; "+
+	return fmt.Sprintf("%s: %d attackers (%d refused), %.1f KiB each, the last gone after %.2f s, %.1f %% of the CPUs; "+
 		"honest connects meanwhile %v, before %v: %s",
-		o.Name, o.Attackers, o.Refused, o.Cost/1024, o.Gone.Seconds(), o.Honest, o.Before, verdict)
+		o.Name, o.Attackers, o.Refused, o.Cost/1024, o.Gone.Seconds(), 100*o.CPU, o.Honest, o.Before, verdict)
 }
 
 // Latency is of many connects.
@@ -114,6 +120,7 @@ func Run(ctx context.Context, o Options) (outcomes []Outcome, err error) {
 	for _, a := range []attack{
 		{name: "silent after the upgrade", attackers: o.Silent, begin: beSilent, goneBar: silentGone, costBar: costBar},
 		{name: "slowloris", attackers: o.Slow, begin: dribble(o.Pause), goneBar: slowGone},
+		{name: "frame abuse from one address", attackers: len(floods), begin: abuse(o.Abuse), goneBar: abuseGone, cpuBar: cpuBar},
 	} {
 		fmt.Fprintf(o.Progress, "%s: %d attackers\n", a.name, a.attackers)
 		outcome, err := besiege(ctx, folder, &o, a)
@@ -132,8 +139,9 @@ func besiege(ctx context.Context, folder string, o *Options, a attack) (outcome 
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcome = Outcome{Name: a.name, Attackers: a.attackers, GoneBar: a.goneBar, CostBar: a.costBar}
-	if outcome.Before, err = s.calm(ctx, o); err != nil {
+	outcome = Outcome{Name: a.name, Attackers: a.attackers, GoneBar: a.goneBar, CostBar: a.costBar, CPUBar: a.cpuBar}
+	idle, err := s.measure(func() (err error) { outcome.Before, err = s.calm(ctx, o); return err })
+	if err != nil {
 		return Outcome{}, err
 	}
 	base, err := s.resident()
@@ -146,13 +154,14 @@ func besiege(ctx context.Context, folder string, o *Options, a attack) (outcome 
 	go func() { honest <- s.connects(under, o.Honest) }()
 	peak := make(chan int64, 1)
 	go func() { peak <- s.peak(under) }()
-	outcome.Gone, outcome.Refused = a.run(ctx, s)
+	used, err := s.measure(func() error { outcome.Gone, outcome.Refused = a.run(ctx, s); return nil })
+	outcome.CPU = max(0, used-idle)
 	over()
 	outcome.Honest = <-honest
 	if a.attackers > 0 {
 		outcome.Cost = float64(<-peak-base) / float64(a.attackers)
 	}
-	return outcome, ctx.Err()
+	return outcome, errors.Join(err, ctx.Err())
 }
 
 // calm measures honest connects while nobody attacks, which warms the gateway up, too.
@@ -168,15 +177,20 @@ func (s *system) calm(ctx context.Context, o *Options) (Latency, error) {
 
 // resident is the memory of the gateway, in bytes.
 func (s *system) resident() (int64, error) {
+	stat, err := s.stat()
+	return int64(stat.ResidentMemory()), err
+}
+
+func (s *system) stat() (procfs.ProcStat, error) {
 	process, err := procfs.NewProc(s.gateway.Pid())
 	if err != nil {
-		return 0, fmt.Errorf("look at the gateway: %w", err)
+		return procfs.ProcStat{}, fmt.Errorf("look at the gateway: %w", err)
 	}
 	stat, err := process.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("look at the gateway: %w", err)
+		return procfs.ProcStat{}, fmt.Errorf("look at the gateway: %w", err)
 	}
-	return int64(stat.ResidentMemory()), nil
+	return stat, nil
 }
 
 // peak is the most memory that the gateway has until ctx ends.
@@ -203,6 +217,7 @@ type attack struct {
 	begin   func(ctx context.Context, s *system, number int) (time.Duration, error)
 	goneBar time.Duration
 	costBar float64
+	cpuBar  float64
 }
 
 // run lets all attackers come within moments, and returns when the last is gone.

@@ -37,6 +37,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.IntVar(&o.Silent, "silent", o.Silent, "attackers who upgrade, and say nothing")
 	flags.IntVar(&o.Slow, "slow", o.Slow, "attackers who send the header of a request byte by byte")
 	flags.DurationVar(&o.Pause, "pause", o.Pause, "between two of these bytes")
+	flags.DurationVar(&o.Abuse, "abuse", o.Abuse, "how long one address floods the gateway with frames, connecting again after each cut")
 	flags.IntVar(&o.Honest, "honest", o.Honest, "honest connects a second, meanwhile")
 	flags.Func("env", "`NAME=VALUE` for the gateway, such as GOGC=50; several", func(text string) error {
 		if name, _, found := strings.Cut(text, "="); !found || name == "" {
@@ -51,8 +52,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: there are only flags, see --help", flags.Arg(0))
 	}
-	if o.Silent < 0 || o.Slow < 0 || o.Honest < 1 || o.Pause <= 0 {
-		return errors.New("--silent and --slow have to be at least 0, --honest at least 1, --pause more than 0")
+	if o.Silent < 0 || o.Slow < 0 || o.Honest < 1 || o.Pause <= 0 || o.Abuse <= 0 {
+		return errors.New("--silent and --slow have to be at least 0, --honest at least 1, --pause and --abuse more than 0")
 	}
 	outcomes, err := siege.Run(ctx, o)
 	if err != nil {

@@ -10,6 +10,13 @@ import (
 	"github.com/fliliy/chat/gateway/internal/transport"
 )
 
+// What a peer may still send while its connection is being closed: enough for an honest one to see why, and too little for
+// another to keep us reading.
+const (
+	lingerBytes  = 1 << 20
+	lingerFrames = 1000
+)
+
 // noCode is what a close frame without a code means, and is never sent (RFC 6455 section 7.4.1).
 const noCode transport.CloseCode = 1005
 
@@ -92,22 +99,31 @@ func (c *Conn) sendClose(how *transport.ClosedError) error {
 func (c *Conn) linger(sent error) error {
 	if sent == nil {
 		_ = c.socket.conn.SetReadDeadline(time.Now().Add(closeTimeout))
-		c.awaitClose()
-		c.drain()
+		left := lingerBytes
+		c.awaitClose(&left)
+		c.drain(&left)
 	}
 	c.in.release()
 	c.closeSocket()
 	return sent
 }
 
-// awaitClose reads past all that still comes, right or wrong, up to a close frame or the end of the connection.
-func (c *Conn) awaitClose() {
+// pass reads past bytes, of so many that are left; it says whether there may be more.
+func (c *Conn) pass(left *int) bool {
+	if *left <= 0 {
+		return false
+	}
+	_, err := c.fill(true)
+	*left -= c.in.end
+	return err == nil
+}
+
+// awaitClose reads past what still comes, right or wrong, up to a close frame or the end of the connection.
+func (c *Conn) awaitClose(left *int) {
 	in := &c.in
-	for {
-		if in.start == in.end {
-			if _, err := c.fill(true); err != nil {
-				return
-			}
+	for frames := 0; frames < lingerFrames; {
+		if in.start == in.end && !c.pass(left) {
+			return
 		}
 		in.start += in.frame.readHeader(in.unread())
 		if !in.frame.begun {
@@ -119,6 +135,7 @@ func (c *Conn) awaitClose() {
 		in.start += len(in.frame.payload(in.unread()))
 		if in.frame.left == 0 {
 			in.frame.next()
+			frames++
 		}
 	}
 }
@@ -134,7 +151,8 @@ func (c *Conn) answerClose(payload []byte) error {
 		late := c.lateClose()
 		if c.socket.control(opClose, payload) == nil { // else the peer is gone already
 			_ = c.socket.conn.SetReadDeadline(time.Now().Add(closeTimeout))
-			c.drain()
+			left := lingerBytes
+			c.drain(&left)
 		}
 		late.Stop()
 		c.closeSocket()
@@ -144,14 +162,12 @@ func (c *Conn) answerClose(payload []byte) error {
 
 // drain ends this side of the connection and reads past what the peer has sent besides, until it ends its side, too: a
 // socket that is closed with input nobody has read is reset, and the reset can overtake our close frame (section 7.1.1).
-func (c *Conn) drain() {
+func (c *Conn) drain(left *int) {
 	half, ok := c.socket.conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	for {
-		if _, err := c.fill(true); err != nil {
-			return
-		}
+	for c.pass(left) {
+		continue
 	}
 }

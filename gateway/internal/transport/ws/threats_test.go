@@ -2,7 +2,11 @@ package ws_test
 
 import (
 	"bytes"
+	"io"
+	"net"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/fliliy/chat/gateway/internal/transport"
 	"github.com/fliliy/chat/gateway/internal/transport/ws"
@@ -66,5 +70,48 @@ func TestManyFragments(t *testing.T) {
 	got, err := conn.ReadMessage(t.Context(), nil, fragments*len(part))
 	if err != nil || len(got) != fragments*len(part) {
 		t.Errorf("%d bytes of %d fragments, %v", len(got), fragments, err)
+	}
+}
+
+// halfClosable is a pipe that can be closed on one side, as a socket can.
+type halfClosable struct{ net.Conn }
+
+func (halfClosable) CloseWrite() error { return nil }
+
+// RELIABILITY row 38: who was refused, and goes on sending, is not listened to for long.
+func TestThreat38WhoWasRefusedIsNotReadForLong(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		again []byte
+		most  int
+	}{
+		"large frames": {frame(opContinue, strings.Repeat("x", 4000)), 2 << 20},
+		"small frames": {frame(opContinue, ""), 2 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				conn := ws.NewConn(halfClosable{ours}, 100)
+				go func() { _, _ = io.Copy(io.Discard, theirs) }() // the close frame
+				sent := make(chan int)
+				go func() {
+					n, err := theirs.Write([]byte{fin | 0x70 | opText, 0x80})
+					for err == nil && n < 64<<20 { // more than it takes
+						var more int
+						more, err = theirs.Write(c.again)
+						n += more
+					}
+					sent <- n
+				}()
+				if _, err := conn.Read(t.Context()); codeOf(err) != transport.CloseProtocol {
+					t.Errorf("Read ended with %v, want code 1002", err)
+				}
+				if n := <-sent; n > c.most {
+					t.Errorf("%d bytes were read after the refusal, want at most %d", n, c.most)
+				}
+				_ = theirs.Close()
+			})
+		})
 	}
 }
