@@ -48,6 +48,7 @@ func readLedger(ctx context.Context, tx *sql.Tx, units [][]chat.Draft) (*chat.Le
 type head struct {
 	id, seq int64
 	members int
+	entered bool // the members are
 }
 
 type ledgerReader struct {
@@ -56,7 +57,8 @@ type ledgerReader struct {
 	heads  map[chat.LogRef]head
 }
 
-// enter reads what decides about one draft.
+// enter reads what decides about one draft. About a room that does not exist it asks the same as about one that the sender
+// is not in, whose members it does not read: how long it takes does not tell which it was.
 func (r *ledgerReader) enter(ctx context.Context, d *chat.Draft) error {
 	log := d.Log()
 	h, known := r.heads[log]
@@ -69,19 +71,20 @@ func (r *ledgerReader) enter(ctx context.Context, d *chat.Draft) error {
 		if h.id > 0 {
 			r.ledger.AddHead(log, h.id, h.seq)
 		}
-		if h.id > 0 && log.Room > 0 && h.members <= chat.MaxLive {
+	}
+	if log.Room > 0 {
+		in, err := r.enterSender(ctx, d)
+		if err != nil {
+			return err
+		}
+		if in && !h.entered && h.members <= chat.MaxLive {
 			if err := r.enterMembers(ctx, log.Room); err != nil {
 				return err
 			}
+			h.entered = true
+			r.heads[log] = h
 		}
-	}
-	if h.id == 0 {
-		return nil
-	}
-	if h.members > chat.MaxLive {
-		if err := r.enterSender(ctx, d); err != nil {
-			return err
-		}
+		h.id = log.Room
 	}
 	if d.Target > 0 {
 		if err := r.enterTarget(ctx, h.id, d.Target); err != nil {
@@ -134,18 +137,19 @@ func (r *ledgerReader) enterMembers(ctx context.Context, room int64) error {
 	return err
 }
 
-func (r *ledgerReader) enterSender(ctx context.Context, d *chat.Draft) error {
+// enterSender says whether the sender is in the room.
+func (r *ledgerReader) enterSender(ctx context.Context, d *chat.Draft) (bool, error) {
 	row := r.tx.QueryRowContext(ctx, `SELECT `+memberColumns+` FROM members WHERE room_id = ? AND user_id = ?`,
 		d.Room, d.SenderID)
 	member, err := scanMember(row.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+		return false, nil
 	}
-	if err == nil {
-		standing := chat.Standing{Role: member.Role, MutedUntil: member.MutedUntil}
-		r.ledger.AddMember(d.Room, d.SenderID, standing, false)
+	if err != nil {
+		return false, err
 	}
-	return err
+	r.ledger.AddMember(d.Room, d.SenderID, chat.Standing{Role: member.Role, MutedUntil: member.MutedUntil}, false)
+	return true, nil
 }
 
 func (r *ledgerReader) enterStored(ctx context.Context, logID int64, d *chat.Draft) error {
