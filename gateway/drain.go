@@ -61,8 +61,9 @@ func (g *Gateway) whileOpen(next http.Handler) http.Handler {
 	})
 }
 
-// serve runs one connection, to its end or until it waits by itself.
-func (g *Gateway) serve(ctx context.Context, conn session.Conn, h transport.Handshake) {
+// serve runs one connection, to its end or until it waits by itself. flooded says of one that has ended whether it was
+// cut for a flood; nil where there can be none.
+func (g *Gateway) serve(ctx context.Context, conn session.Conn, h transport.Handshake, flooded func() bool) {
 	if !g.crowd.enter() {
 		// A peer that is gone need not be told.
 		_ = conn.Close(transport.CloseServiceRestart, "this node is leaving: connect again")
@@ -75,6 +76,9 @@ func (g *Gateway) serve(ctx context.Context, conn session.Conn, h transport.Hand
 		return
 	}
 	g.sessions.Start(ctx, conn, h.Principal, &door{g.limits, h.RemoteAddr}, func() {
+		if flooded != nil && flooded() {
+			g.limits.Flooded(h.RemoteAddr)
+		}
 		closed()
 		g.crowd.leave()
 	})

@@ -80,6 +80,40 @@ func TestThreat32LimitsAtTheDoor(t *testing.T) {
 	}
 }
 
+// RELIABILITY row 38: a flood counts against the connections of its address, and of no other.
+func TestThreat38FloodsCostConnects(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cfg.Rates = config.Rates{AddressConnect: config.Rate{PerSecond: 0.001, Burst: 20}}
+	r.start()
+	dial := func() (*websocket.Conn, int) {
+		conn, response, err := websocket.Dial(t.Context(), "ws://"+r.Addr()+"/ws", nil) //nolint:bodyclose // Dial closes it
+		if response == nil {
+			t.Fatal(err)
+		}
+		return conn, response.StatusCode
+	}
+	for range 2 {
+		if conn, status := dial(); status != 101 {
+			t.Fatalf("an honest connection: %d, want 101", status)
+		} else if err := conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flood, _ := dial()
+	gone := flood.CloseRead(t.Context())
+	for gone.Err() == nil {
+		_ = flood.Ping(gone) // until it is cut
+	}
+	r.eventually("the flood is over", func() bool {
+		_, metrics := r.ask("GET", "http://"+r.AdminAddr()+"/metrics")
+		return strings.Contains(metrics, "\nfliliy_gateway_connections 0\n")
+	})
+	if _, status := dial(); status != 429 {
+		t.Errorf("the next connection of 20: %d, want 429", status)
+	}
+}
+
 // A full node says 503, and lets the next one in once one has gone.
 func TestThreat32FullNode(t *testing.T) {
 	t.Parallel()

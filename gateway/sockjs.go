@@ -36,7 +36,9 @@ func (g *Gateway) meetPeers(ctx context.Context, counts *metrics.Metrics) (err e
 // openSockets makes the handler of /ws: WebSockets, with and without SockJS framing, and SockJS sessions over HTTP.
 func (g *Gateway) openSockets(options ws.Options, counts *metrics.Metrics) http.Handler {
 	options.MaxMessage = maxMessage
-	options.Serve = func(ctx context.Context, conn *ws.Conn, h transport.Handshake) { g.serve(ctx, conn, h) }
+	options.Serve = func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
+		g.serve(ctx, conn, h, conn.Flooded)
+	}
 	framed := options
 	framed.MaxMessage = sockjs.FrameLimit(maxMessage)
 	framed.Serve = func(ctx context.Context, conn *ws.Conn, h transport.Handshake) {
@@ -44,12 +46,12 @@ func (g *Gateway) openSockets(options ws.Options, counts *metrics.Metrics) http.
 		if err != nil {
 			return // the client is gone
 		}
-		g.serve(ctx, session, h)
+		g.serve(ctx, session, h, conn.Flooded)
 	}
 	checks := ws.NewChecks(options)
 	handler := sockjs.Options{
 		Prefix: "/ws", Context: options.Context, Logger: options.Logger, Metrics: counts,
-		Serve:       func(ctx context.Context, c *sockjs.Conn, h transport.Handshake) { g.serve(ctx, c, h) },
+		Serve:       func(ctx context.Context, c *sockjs.Conn, h transport.Handshake) { g.serve(ctx, c, h, nil) },
 		Admit:       g.admit(checks),
 		CheckOrigin: checks.Origin,
 		Raw:         g.opening(ws.Handler(options)),

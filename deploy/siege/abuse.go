@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// floods are what the abusers send, over and over: a beginning, and what follows it without end. Their mask is zero.
+// floods are what the abuser sends, in turn, over and over: a beginning, and what follows it without end. Their mask is zero.
 var floods = []struct{ first, again []byte }{
 	{nil, []byte{0x89, 0x80, 0, 0, 0, 0}},                                    // pings
 	{[]byte{0x02, 0x80, 0, 0, 0, 0}, []byte{0x00, 0x80, 0, 0, 0, 0}},         // fragments with nothing in them
@@ -19,21 +19,30 @@ var floods = []struct{ first, again []byte }{
 	{[]byte{0x02, 0x81, 0, 0, 0, 0, '\n'}, []byte{0, 0x81, 0, 0, 0, 0, 'x'}}, // fragments of one byte
 }
 
-// abuse floods the gateway with frames of one kind, from the one address that all abusers share. Whenever it is cut or
-// refused it connects again at once, for as long as it is told to. It returns the longest that it was let.
+// refusedPause is what the abuser waits after a refusal. Without, this would measure a flood of connections, which is for the
+// firewall: no gateway can refuse one for less than it costs to accept it.
+const refusedPause = 100 * time.Millisecond
+
+// abuse floods the gateway with frames, from one address. Whenever it is cut it connects again at once, and when it is
+// refused soon after, for as long as it is told to. It returns the longest that it was let.
 func abuse(lasts time.Duration) func(context.Context, *system, int) (time.Duration, error) {
-	return func(ctx context.Context, s *system, number int) (longest time.Duration, err error) {
+	return func(ctx context.Context, s *system, _ int) (longest time.Duration, err error) {
 		ctx, cancel := context.WithTimeout(ctx, lasts)
 		defer cancel()
-		flood := floods[number%len(floods)]
-		again := bytes.Repeat(flood.again, 1000)
-		for ctx.Err() == nil {
+		for number := 0; ctx.Err() == nil; number++ {
+			flood := floods[number%len(floods)]
 			conn, err := s.dial(ctx, 0)
 			if err != nil {
 				continue // until its time is over
 			}
-			held := floodOnce(ctx, conn, flood.first, again)
+			held := floodOnce(ctx, conn, flood.first, bytes.Repeat(flood.again, 1000))
 			longest = max(longest, held)
+			if held == 0 {
+				select {
+				case <-ctx.Done():
+				case <-time.After(refusedPause):
+				}
+			}
 		}
 		return longest, nil
 	}

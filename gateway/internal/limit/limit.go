@@ -173,6 +173,21 @@ func (l *Limits) Request(user, remote string) *event.Error {
 	return l.ofAddress(remote, Request, true)
 }
 
+// floodCost is how many CONNECTs a flood counts for: it costs about as much, until it is cut.
+const floodCost = 50
+
+// Flooded notes a connection that was cut for a flood: its address may open fewer for a while.
+func (l *Limits) Flooded(remote string) {
+	p := l.addresses.hold(Address(remote))
+	if p == nil {
+		return
+	}
+	defer l.addresses.drop(p)
+	for range floodCost {
+		p.charge(Connect, time.Now())
+	}
+}
+
 // Guesses says whether an address may show a token: not after it has shown too many bad ones.
 func (l *Limits) Guesses(remote string) *event.Error { return l.ofAddress(remote, BadToken, false) }
 

@@ -176,6 +176,33 @@ func TestConnectionsOfAUser(t *testing.T) {
 	enter(t, l, "alice", home)
 }
 
+// RELIABILITY row 38: who floods opens few connections afterwards, and gets over it.
+func TestThreat38Floods(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(limit.Config{Address: limit.Rates{limit.Connect: {PerSecond: 100, Burst: 1000}}}, limit.Options{})
+		floods := 0
+		for range 100 {
+			if l.Admit(home) != nil {
+				break
+			}
+			l.Flooded(home)
+			floods++
+		}
+		if floods < 10 || floods > 30 {
+			t.Errorf("%d floods at once, want about 20", floods)
+		}
+		if refused := l.Admit("198.51.100.1:1"); refused != nil {
+			t.Errorf("another address: %v", refused)
+		}
+		l.Flooded("no address")
+		<-time.After(10 * time.Second)
+		if refused := l.Admit(home); refused != nil {
+			t.Errorf("ten seconds later: %v", refused)
+		}
+	})
+}
+
 // RELIABILITY row 33: who shows bad tokens is refused before the next one is looked at; others are not.
 func TestThreat33Guesses(t *testing.T) {
 	t.Parallel()

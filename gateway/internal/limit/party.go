@@ -149,6 +149,13 @@ func (p *party) take(kind Kind, now time.Time) time.Duration {
 	return wait
 }
 
+// charge takes one without asking.
+func (p *party) charge(kind Kind, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spend(kind, now)
+}
+
 // spend takes one. Call it under mu.
 func (p *party) spend(kind Kind, now time.Time) {
 	rate := p.owner.rates[kind]

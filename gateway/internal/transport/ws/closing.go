@@ -71,7 +71,9 @@ func (c *Conn) Close(code transport.CloseCode, reason string) error {
 
 // refuse is Close for the reader, because of what the peer sent. It returns the error that Read ends with.
 func (c *Conn) refuse(fault *transport.ClosedError) error {
-	fault.Reason = transport.MendReason(fault.Reason)
+	if mended := transport.MendReason(fault.Reason); mended != fault.Reason {
+		fault = &transport.ClosedError{Code: fault.Code, Reason: mended}
+	}
 	if c.end(fault) {
 		if fault.Code == transport.CloseTooLarge {
 			c.opts.limited(metrics.LimitMessage)

@@ -21,6 +21,18 @@ const (
 	leanSize  = 16
 )
 
+// What ends a flood; they are never changed.
+var (
+	tooManyPings  = &transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many pings"}
+	tooManyFrames = &transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many frames with hardly anything in them"}
+)
+
+// Flooded says whether the connection was ended for a flood of frames, which no honest client sends.
+func (c *Conn) Flooded() bool {
+	cause := c.ended()
+	return errors.Is(cause, tooManyPings) || errors.Is(cause, tooManyFrames)
+}
+
 var errNoPong = errors.New("the client does not answer pings")
 
 // liveness is the state of pings: a timer per connection, and a goroutine only while it fires. Whatever the client sends
@@ -103,7 +115,7 @@ func (c *Conn) countControl() error {
 	c.life.controls++
 	if c.life.controls > controlLimit {
 		c.opts.limited(metrics.LimitPings)
-		return c.refuse(&transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many pings"})
+		return c.refuse(tooManyPings)
 	}
 	return nil
 }
@@ -114,7 +126,7 @@ func (c *Conn) countLean() error {
 	c.life.lean++
 	if c.life.lean > leanLimit {
 		c.opts.limited(metrics.LimitFrames)
-		return c.refuse(&transport.ClosedError{Code: transport.ClosePolicy, Reason: "too many frames with hardly anything in them"})
+		return c.refuse(tooManyFrames)
 	}
 	return nil
 }
