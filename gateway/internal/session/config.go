@@ -21,6 +21,7 @@ type Config struct {
 	SendQueue       int           // bytes that wait for a slow client, before the session ends
 	SendTimeout     time.Duration // the longest that a client may take no bytes at all, while some wait
 	Hold            Hold          // of senders while this node is behind with delivering
+	Gather          time.Duration // the longest that a RECEIPT waits for the session's own MESSAGE, to share a write
 	Linger          time.Duration // for the last frames, once it is clear that the session ends
 	Transactions    TransactionLimits
 	ReconnectSpread time.Duration // a DRAIN event tells the client to come back within it, at a random moment
@@ -61,6 +62,7 @@ func DefaultConfig() Config {
 		SendQueue:       512 << 10,
 		SendTimeout:     9 * time.Second,
 		Hold:            Hold{From: 25 * time.Millisecond, For: 500 * time.Millisecond},
+		Gather:          time.Millisecond,
 		Linger:          time.Second,
 		Transactions:    TransactionLimits{Open: 8, Frames: 100, Bytes: 256 << 10},
 		ReconnectSpread: 5 * time.Second,

@@ -19,6 +19,7 @@ const crewSize = 4
 type crew struct {
 	limit int
 	late  time.Duration // a crew whose next session has waited for so long is behind
+	pause time.Duration // before sessions are written that would rather wait a moment
 	wake  chan struct{} // holds one for each member that is called back from idleness
 
 	mu     sync.Mutex // taken last
@@ -27,6 +28,8 @@ type crew struct {
 	active int // members that write, and do not wait for a client
 	idle   int
 	calm   chan struct{} // closed when the crew is not behind any more; nil while nobody waits for that
+	soon   []*session    // to be written when the pause is over
+	timer  *time.Timer   // of the pause; nil until there was one
 }
 
 // errand is a session with something to write.
@@ -36,12 +39,12 @@ type errand struct {
 }
 
 // newCrews makes crews for all processors.
-func newCrews(late time.Duration) []*crew {
+func newCrews(late, pause time.Duration) []*crew {
 	processors := runtime.GOMAXPROCS(0)
 	crews := make([]*crew, (processors+crewSize-1)/crewSize)
 	for i := range crews {
 		limit := min(crewSize, processors)
-		crews[i] = &crew{limit: limit, late: late, wake: make(chan struct{}, limit)}
+		crews[i] = &crew{limit: limit, late: late, pause: pause, wake: make(chan struct{}, limit)}
 	}
 	return crews
 }
@@ -52,6 +55,31 @@ func (c *crew) write(s *session) {
 	defer c.mu.Unlock()
 	c.queue = append(c.queue, errand{s, time.Now()})
 	c.callMember()
+}
+
+// writeSoon has somebody write in a moment what waits in a session then. It never blocks.
+func (c *crew) writeSoon(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.soon = append(c.soon, s)
+	switch {
+	case len(c.soon) > 1: // the pause is on
+	case c.timer == nil:
+		c.timer = time.AfterFunc(c.pause, c.endPause)
+	default:
+		c.timer.Reset(c.pause)
+	}
+}
+
+// endPause has those written that are still waiting for it.
+func (c *crew) endPause() {
+	c.mu.Lock()
+	waited := c.soon
+	c.soon = nil
+	c.mu.Unlock()
+	for _, s := range waited {
+		s.writeNow()
+	}
 }
 
 // callMember sees to it that what is queued is written. Call it under mu.

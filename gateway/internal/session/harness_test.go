@@ -64,7 +64,7 @@ func runOn(t *testing.T, waiting bool, setup, test func(c *client)) {
 			auth: fake.Authenticator{"token-alice": {User: "alice"}, "token-bob": {User: "bob"}},
 			cfg:  session.DefaultConfig(), user: "alice", done: make(chan struct{}),
 		}
-		c.cfg.Server = "fliliy-chat/test"
+		c.cfg.Server, c.cfg.Gather = "fliliy-chat/test", 0 // TestGather is about what waits
 		if setup != nil {
 			setup(c)
 		}

@@ -207,6 +207,7 @@ func (s *session) beatIfDue(now time.Time) {
 	}
 	if !s.out.writing {
 		s.put(item{raw: beat})
+		s.startWriter()
 	}
 	c.lastOut = now
 }

@@ -94,6 +94,7 @@ func (s *session) hold() {
 // submit hands actions to the chat service and goes on; the outcome is told when it is there, in the frames' order.
 func (s *session) submit(req request, actions []action.Action) {
 	s.hold()
+	req.echoed = s.hears(actions)
 	p := s.admit(req)
 	if p == nil {
 		return
@@ -106,6 +107,18 @@ func (s *session) submit(req request, actions []action.Action) {
 		}
 		settleWithRooms(allowance, actions, stored, err)
 		s.settle(p, stored, err)
+	})
+}
+
+// hears says whether a single message comes back to the session, by a subscription of its own.
+func (s *session) hears(actions []action.Action) bool {
+	if len(actions) != 1 || actions[0].Verb != action.Send {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.subs, func(sub *subscription) bool {
+		return sub.log.Room == actions[0].Room && !sub.joining
 	})
 }
 

@@ -22,7 +22,8 @@ type sendQueue struct {
 	waiting   *itemList // nil when empty
 	bytes     int       // of waiting, and of what the writer has taken and not written yet
 	replaying int       // MESSAGEs of replays among these; they cost no bytes
-	writing   bool      // there is a writer
+	writing   bool      // there is a writer, or will be soon
+	soon      bool      // the crew will write in a moment; see session.enqueueSoon
 	calledOff bool      // the writer is to drop what it has taken
 	dead      bool      // a write failed: nothing can be written any more
 }
@@ -77,6 +78,28 @@ func (s *session) enqueue(it item) {
 		return
 	}
 	s.put(it)
+	s.startWriter()
+}
+
+// enqueueSoon is enqueue for what something else will follow in a moment, so that both go out in one write: a write costs
+// more than everything else about a message. What does not come by Config.Gather is not waited for. Call it under mu.
+func (s *session) enqueueSoon(it item) {
+	if s.out.writing || s.ending != nil || s.yielder == nil || s.cfg.Gather <= 0 {
+		s.enqueue(it)
+		return
+	}
+	s.put(it)
+	s.out.writing, s.out.soon = true, true
+	s.crew.writeSoon(s)
+}
+
+// writeNow is called when a moment is over; the queue may have been written meanwhile.
+func (s *session) writeNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out.soon {
+		s.startWriter()
+	}
 }
 
 // skips says whether an event is kept from a client that is falling behind. Once the queue is half full, state that is
@@ -107,7 +130,7 @@ func (sub *subscription) Await(ctx context.Context) {
 	}
 }
 
-// put is enqueue without limits.
+// put is enqueue without limits, and without anybody to write.
 func (s *session) put(it item) {
 	if it.frame == nil {
 		it.cost = len(it.raw) + itemCost
@@ -120,7 +143,6 @@ func (s *session) put(it item) {
 	if it.isReplay() {
 		s.out.replaying++
 	}
-	s.startWriter()
 }
 
 func (it *item) isReplay() bool { return it.frame != nil && it.cost == 0 }
@@ -152,10 +174,10 @@ func (q *sendQueue) discard() {
 
 // startWriter makes sure that somebody drains the queue. Call it under mu.
 func (s *session) startWriter() {
-	if s.out.writing {
+	if s.out.writing && !s.out.soon {
 		return
 	}
-	s.out.writing = true
+	s.out.writing, s.out.soon = true, false
 	if s.yielder != nil {
 		s.crew.write(s)
 	} else {

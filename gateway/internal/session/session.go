@@ -60,7 +60,7 @@ func New(cfg Config, deps Deps) *Factory {
 	if deps.Destinations == nil {
 		deps.Destinations = destination.Contract{}
 	}
-	return &Factory{cfg: cfg, deps: deps, register: newRegister(), crews: newCrews(cfg.Hold.From)}
+	return &Factory{cfg: cfg, deps: deps, register: newRegister(), crews: newCrews(cfg.Hold.From, cfg.Gather)}
 }
 
 // Serve is Start for those who wait: it returns when all of the session is over.

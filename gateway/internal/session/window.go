@@ -20,6 +20,7 @@ type request struct {
 	destination string
 	body        []byte
 	position    *int64 // of a SUBSCRIBE to a log: where it stands; else nil
+	echoed      bool   // of a SEND: the session hears what it says
 }
 
 func requestOf(f *stomp.Frame) request {
@@ -99,6 +100,8 @@ func (s *session) tell() {
 		switch {
 		case p.cause != nil:
 			s.refuse(p.request, p.cause)
+		case p.receiptID != "" && p.echoed:
+			s.enqueueSoon(item{raw: receiptFrame(s.version, p.request, p.stored)})
 		case p.receiptID != "":
 			s.enqueue(item{raw: receiptFrame(s.version, p.request, p.stored)})
 		}
