@@ -171,6 +171,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 		SendQueue:       524288,
 		SendTimeout:     9 * time.Second, // with the linger time 10 s
 		Hold:            session.Hold{From: 25 * time.Millisecond, For: 500 * time.Millisecond},
+		Gather:          time.Millisecond,
 		Linger:          time.Second,
 		Transactions:    session.TransactionLimits{Open: 8, Frames: 100, Bytes: 262144},
 		ReconnectSpread: 5 * time.Second,
