@@ -1,6 +1,9 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // PruneDue makes the next RecentHeads throw old changes away.
 func (s *Store) PruneDue() { s.pruned.Store(0) }
@@ -15,3 +18,26 @@ func (s *Store) ForgetRepeats() { s.repeats.watch.Store(0) }
 
 // ExpectsRepeats says whether the next append looks client message ids up.
 func (s *Store) ExpectsRepeats() bool { return s.repeats.watch.Load() > 0 }
+
+// Statements are those that name rooms which may be large, with their parameters as they stand in SQL.
+var Statements = map[string]struct{ Text, Parameters string }{
+	"entrances":            {readEntrances, `ARRAY[7, 8], ARRAY['u500', 'nobody'], 256`},
+	"members of an append": {readMembers, `ARRAY[7, 8], ARRAY[7, 8], ARRAY['u500', 'nobody'], 256`},
+}
+
+// Explain runs a statement on a connection of the store, and returns its plan with what each node has read, as JSON.
+func (s *Store) Explain(ctx context.Context, text, parameters string) (plan string, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "PREPARE explained AS "+text); err != nil {
+		return "", err
+	}
+	err = conn.QueryRow(ctx, fmt.Sprintf("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE explained (%s)", parameters)).Scan(&plan)
+	if err == nil {
+		_, err = conn.Exec(ctx, "DEALLOCATE explained")
+	}
+	return plan, err
+}

@@ -12,15 +12,17 @@ import (
 
 const lockHeads = `SELECT log_id, head_seq FROM logs WHERE log_id = ANY($1) ORDER BY log_id FOR UPDATE`
 
-// readMembers returns everybody in rooms that are copied to their members, and of larger rooms the senders.
+// readMembers returns everybody in rooms that are copied to their members, and of larger rooms the senders: these one by
+// one (LATERAL, LIMIT), since in a join with logs the planner takes the room's id from there, and reads the whole room.
 const readMembers = `
 	SELECT m.room_id, m.user_id, m.role, m.muted_until, true FROM logs l JOIN members m ON m.room_id = l.log_id
 	WHERE l.log_id = ANY($1) AND l.member_count <= $4
 	UNION ALL
-	SELECT m.room_id, m.user_id, m.role, m.muted_until, false
+	SELECT q.room_id, q.user_id, m.role, m.muted_until, false
 	FROM unnest($2::bigint[], $3::text[]) q (room_id, user_id)
-	JOIN logs l ON l.log_id = q.room_id AND l.member_count > $4
-	JOIN members m ON m.room_id = q.room_id AND m.user_id = q.user_id`
+	CROSS JOIN LATERAL (
+		SELECT role, muted_until FROM members WHERE room_id = q.room_id AND user_id = q.user_id LIMIT 1) m
+	WHERE (SELECT member_count FROM logs WHERE log_id = q.room_id) > $4`
 
 const readStored = `
 	SELECT e.log_id, e.sender_id, e.client_message_id, e.seq

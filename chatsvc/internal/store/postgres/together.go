@@ -130,14 +130,18 @@ type entrance struct {
 	members []string
 }
 
+// readEntrances is written for look-ups one by one, as readMembers of an append is.
+const readEntrances = `
+	SELECT q.place, m.*, CASE WHEN (SELECT member_count FROM logs WHERE log_id = q.room) <= $3 THEN
+		(SELECT array_agg(o.user_id ORDER BY o.joined_at, o.user_id) FROM members o WHERE o.room_id = q.room) END
+	FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY q (room, member, place)
+	CROSS JOIN LATERAL (
+		SELECT ` + memberColumns + ` FROM members WHERE room_id = q.room AND user_id = q.member LIMIT 1) m`
+
 // readEntrances answers many at once.
 func (s *Store) readEntrances(ctx context.Context, asked []membership) ([]entrance, error) {
 	rooms, users := roomsAndUsers(asked)
-	rows, err := s.pool.Query(ctx, `SELECT q.place, `+memberColumns+`, CASE WHEN l.member_count <= $3 THEN
-			(SELECT array_agg(o.user_id ORDER BY o.joined_at, o.user_id) FROM members o WHERE o.room_id = q.room) END
-		FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY q (room, member, place)
-		JOIN members m ON m.room_id = q.room AND m.user_id = q.member JOIN logs l ON l.log_id = q.room`,
-		rooms, users, chat.MaxLive)
+	rows, err := s.pool.Query(ctx, readEntrances, rooms, users, chat.MaxLive)
 	if err != nil {
 		return nil, err
 	}
