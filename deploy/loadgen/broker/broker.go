@@ -28,6 +28,7 @@ type Broker struct {
 	deliver Deliver
 
 	mu     sync.Mutex
+	refuse int // SUBSCRIBEs to topics
 	subs   map[*subscription]bool
 	logs   map[string][][]byte // by destination: bodies, seq 1, 2, 3, …
 	closed int
@@ -56,6 +57,26 @@ func New(tb testing.TB, deliver Deliver) *Broker {
 	b.http = httptest.NewServer(http.HandlerFunc(b.serve))
 	tb.Cleanup(b.http.Close)
 	return b
+}
+
+// RefuseSubscribes has the next SUBSCRIBEs to topics refused by an event on the queue /queue/errors, and nothing else.
+func (b *Broker) RefuseSubscribes(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refuse = n
+}
+
+// refuses says whether a SUBSCRIBE is to be refused, and does so.
+func (b *Broker) refuses(s *session, header map[string]string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refuse == 0 || !strings.HasPrefix(header["destination"], "/topic/") {
+		return false
+	}
+	b.refuse--
+	errors := subscription{session: s, id: "q0", destination: "/queue/errors"}
+	s.out <- errors.message(0, []byte(`{"event":"ERROR","code":"UNAVAILABLE"}`))
+	return true
 }
 
 // Addr is where it listens.
@@ -121,6 +142,9 @@ func (s *session) obey(command string, header map[string]string, body []byte) er
 		s.out <- []byte("CONNECTED\nversion:1.2\n\n\x00")
 		return nil
 	case "SUBSCRIBE":
+		if s.broker.refuses(s, header) {
+			return nil
+		}
 		s.broker.join(s, header)
 	case "SEND":
 		s.broker.publish(header["destination"], body)

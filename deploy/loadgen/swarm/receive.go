@@ -55,6 +55,11 @@ func (s *Swarm) delivery(i int, f frame) {
 	if stamped {
 		to = c.find(mark.room)
 	}
+	if c.stage == subscribing && !stamped && s.isRefusal(f) {
+		s.account.sample("a SUBSCRIBE of user %d is refused: %.200q", s.plan.First+i, f.body)
+		s.drop(i, errRefused) // no RECEIPT will come: once more, from the beginning
+		return
+	}
 	if to == nil || int(mark.sender) >= len(to.tracks) {
 		s.account.second.Others++
 		return

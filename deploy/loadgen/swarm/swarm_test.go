@@ -215,6 +215,19 @@ func TestCopiesOnQueuesAreNoDoubles(t *testing.T) {
 	}
 }
 
+// A SUBSCRIBE that is refused on the errors queue gets no RECEIPT: the client comes again.
+func TestRefusedSubscribesComeAgain(t *testing.T) {
+	t.Parallel()
+	b := broker.New(t, nil)
+	b.RefuseSubscribes(3)
+	plan := newPlan(t, b, "connections: 4\nqueues: true\nrooms: {size: 2}\nload: {rate: 200}")
+	plan.Target.Queues, plan.Target.Errors = []string{"/queue/errors"}, "/queue/errors"
+	r := start(t, plan)
+	if lives := r.live(t); lives.Counts.Connects != 4 || lives.Counts.Broken != 3 {
+		t.Errorf("%d connections are live after %d that broke, want 4 after 3", lives.Counts.Connects, lives.Counts.Broken)
+	}
+}
+
 // The counts of a closed loop are what it says: every message is accepted, and delivered to all of its room.
 func TestClosedLoops(t *testing.T) {
 	t.Parallel()
