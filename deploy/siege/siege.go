@@ -1,9 +1,8 @@
 // Package siege attacks a gateway as strangers on the Internet do, with connections that say nothing or hardly anything, or
 // that send frames without end which bring nothing, and measures what that costs the gateway, when each is gone, and what
-// honest clients notice meanwhile. The gateway is a
-// process with its default limits; attackers come from many loopback addresses, so that it is the limits before CONNECT
-// that have to hold, not those of one address. cmd/siege runs it. It knows no load and no fault: those are loadgen's and
-// faults'.
+// honest clients notice meanwhile. The gateway is a process with its default limits. The attackers who are many come from
+// many loopback addresses, so that it is the limits before CONNECT that have to hold, not those of one address. cmd/siege
+// runs it. It knows no load and no fault: those are loadgen's and faults'.
 package siege
 
 import (

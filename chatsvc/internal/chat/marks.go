@@ -45,8 +45,8 @@ func (m *Marks) Read(ctx context.Context, user string, room, seq int64) (int64, 
 }
 
 // Delivered moves the user's delivered mark in a room forward to seq, never back, and returns where it stands. A seq
-// beyond the head is the head. DELIVERED is published when it moved, in rooms of at most MaxLive members. What is read is delivered, without a word: READ
-// says so.
+// beyond the head is the head. DELIVERED is published when it moved, in rooms of at most MaxLive members. What is read
+// is delivered, without a word: READ says so.
 func (m *Marks) Delivered(ctx context.Context, user string, room, seq int64) (int64, error) {
 	if room <= 0 {
 		return 0, noSuchRoom(room)

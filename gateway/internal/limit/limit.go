@@ -1,6 +1,6 @@
 // Package limit says how often, and how many at once: connections, CONNECTs, SENDs, SUBSCRIBEs and REST requests, for
-// one session, one user and one address; and messages of one room. It knows neither frames nor HTTP; the gateway's facade puts it in front of
-// transports, sessions and REST, and runs it.
+// one session, one user and one address; and messages of one room. It knows neither frames nor HTTP; the gateway's
+// facade puts it in front of transports, sessions and REST, and runs it.
 //
 // Nothing here waits: what is over a limit is refused with RATE_LIMITED and the time after which it is worth another
 // try. A session holds its user's and its address's buckets, so that a message costs no look-up, no allocation and no
@@ -183,9 +183,7 @@ func (l *Limits) Flooded(remote string) {
 		return
 	}
 	defer l.addresses.drop(p)
-	for range floodCost {
-		p.charge(Connect, time.Now())
-	}
+	p.charge(Connect, floodCost, time.Now())
 }
 
 // Guesses says whether an address may show a token: not after it has shown too many bad ones.

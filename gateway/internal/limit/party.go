@@ -144,26 +144,26 @@ func (p *party) take(kind Kind, now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	wait := p.waitLocked(kind, now)
 	if wait == 0 {
-		p.spend(kind, now)
+		p.spend(kind, 1, now)
 	}
 	return wait
 }
 
-// charge takes one without asking.
-func (p *party) charge(kind Kind, now time.Time) {
+// charge takes n without asking.
+func (p *party) charge(kind Kind, n int64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spend(kind, now)
+	p.spend(kind, n, now)
 }
 
-// spend takes one. Call it under mu.
-func (p *party) spend(kind Kind, now time.Time) {
+// spend takes n. Call it under mu.
+func (p *party) spend(kind Kind, n int64, now time.Time) {
 	rate := p.owner.rates[kind]
 	if rate.PerSecond <= 0 {
 		return
 	}
-	p.buckets[kind].spend(rate, 1, now)
-	p.shared.spent[kind]++
+	p.buckets[kind].spend(rate, float64(n), now)
+	p.shared.spent[kind] += n
 	p.list(kind)
 }
 

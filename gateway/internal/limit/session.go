@@ -98,7 +98,7 @@ func (s *Session) take(kind Kind) *event.Error {
 			return s.limits.refuseAfter("address", kind, wait)
 		}
 	}
-	s.user.spend(kind, now)
+	s.user.spend(kind, 1, now)
 	s.buckets[kind].spend(own, 1, now)
 	return nil
 }

@@ -94,7 +94,9 @@ func (s *session) hold() {
 // submit hands actions to the chat service and goes on; the outcome is told when it is there, in the frames' order.
 func (s *session) submit(req request, actions []action.Action) {
 	s.hold()
-	req.echoed = s.hears(actions)
+	if len(actions) == 1 && actions[0].Verb == action.Send {
+		req.said = actions[0].Room
+	}
 	p := s.admit(req)
 	if p == nil {
 		return
@@ -110,15 +112,10 @@ func (s *session) submit(req request, actions []action.Action) {
 	})
 }
 
-// hears says whether a single message comes back to the session, by a subscription of its own.
-func (s *session) hears(actions []action.Action) bool {
-	if len(actions) != 1 || actions[0].Verb != action.Send {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.subs, func(sub *subscription) bool {
-		return sub.log.Room == actions[0].Room && !sub.joining
+// hears says whether a message to a room comes back to the session, by a subscription of its own. Call it under mu.
+func (s *session) hears(room int64) bool {
+	return room > 0 && slices.ContainsFunc(s.subs, func(sub *subscription) bool {
+		return sub.log.Room == room && !sub.joining
 	})
 }
 

@@ -20,7 +20,7 @@ type request struct {
 	destination string
 	body        []byte
 	position    *int64 // of a SUBSCRIBE to a log: where it stands; else nil
-	echoed      bool   // of a SEND: the session hears what it says
+	said        int64  // of a single message: its room; else 0
 }
 
 func requestOf(f *stomp.Frame) request {
@@ -100,7 +100,7 @@ func (s *session) tell() {
 		switch {
 		case p.cause != nil:
 			s.refuse(p.request, p.cause)
-		case p.receiptID != "" && p.echoed:
+		case p.receiptID != "" && s.hears(p.said):
 			s.enqueueSoon(item{raw: receiptFrame(s.version, p.request, p.stored)})
 		case p.receiptID != "":
 			s.enqueue(item{raw: receiptFrame(s.version, p.request, p.stored)})
