@@ -227,6 +227,10 @@ func TestRevocationEndToEnd(t *testing.T) {
 	r := newRig(t)
 	r.start()
 	alice, bob := r.connect("alice"), r.connect("bob")
+	old, err := gateway.SignToken(secret, "alice", time.Hour) // before the next second begins, whenever that is
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.service.revoke("alice", time.Now().Truncate(time.Second).Add(time.Second), "password changed")
 	if f := alice.next(); f.Command != stomp.CmdError || f.Header.Get("code") != "UNAUTHENTICATED" ||
 		string(f.Body) != "password changed" {
@@ -234,10 +238,6 @@ func TestRevocationEndToEnd(t *testing.T) {
 	}
 	if _, err := alice.read(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
 		t.Errorf("alice's session ended with %v, want close code 1008", err)
-	}
-	old, err := gateway.SignToken(secret, "alice", time.Hour)
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, path := range []string{"/ws?token=" + old, "/api/v1/chat-rooms"} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Addr()+path, nil)
