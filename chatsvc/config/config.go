@@ -49,7 +49,7 @@ type Config struct {
 	RecallWindow time.Duration `env:"RECALL_WINDOW"`
 	// TokenLife is the longest that any token of a user holds: a revocation is forgotten after it.
 	TokenLife time.Duration `env:"TOKEN_LIFE"`
-	// BatchSize is how many messages one transaction may store, 1 to 256.
+	// BatchSize is how many messages one transaction may store, 1 to 1024.
 	BatchSize int `env:"BATCH_SIZE"`
 	// ShutdownTimeout is how long a stop waits for calls under way before it cuts them off.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT"`
@@ -89,7 +89,7 @@ func Default() Config {
 		EditWindow:      15 * time.Minute,
 		RecallWindow:    2 * time.Minute,
 		TokenLife:       90 * 24 * time.Hour,
-		BatchSize:       256,
+		BatchSize:       1024,
 		ShutdownTimeout: 10 * time.Second,
 	}
 }

@@ -88,7 +88,7 @@ func TestLoadFromNamesAllFaultsAtOnce(t *testing.T) {
 		"FLILIY_CHATSVC_EDIT_WINDOW":            "-1s",
 		"FLILIY_CHATSVC_RECALL_WINDOW":          "-2m",
 		"FLILIY_CHATSVC_TOKEN_LIFE":             "0s",
-		"FLILIY_CHATSVC_BATCH_SIZE":             "257",
+		"FLILIY_CHATSVC_BATCH_SIZE":             "1025",
 		"FLILIY_CHATSVC_SHUTDOWN_TIMEOUT":       "0s",
 	})
 	if err == nil {

@@ -46,7 +46,7 @@ func (c Config) Validate() error {
 	check("EDIT_WINDOW", notNegative(c.EditWindow))
 	check("RECALL_WINDOW", notNegative(c.RecallWindow))
 	check("TOKEN_LIFE", positive(c.TokenLife))
-	check("BATCH_SIZE", within(c.BatchSize, 1, 256))
+	check("BATCH_SIZE", within(c.BatchSize, 1, 1024))
 	check("SHUTDOWN_TIMEOUT", positive(c.ShutdownTimeout))
 	return errors.Join(faults...)
 }

@@ -92,7 +92,8 @@ type starter struct {
 
 // starters are the servers that a row is run against.
 func (b *bench) starters(row *Row) []starter {
-	starters := []starter{{ours, func(ctx context.Context) (server, error) { return startSystem(ctx, b.folder, row.Size, b.Env) }}}
+	env := slices.Concat(row.Env, b.Env)
+	starters := []starter{{ours, func(ctx context.Context) (server, error) { return startSystem(ctx, b.folder, row.Size, env) }}}
 	if b.Peers {
 		starters = append(starters, starter{"rabbitmq", func(ctx context.Context) (server, error) {
 			return startRabbit(ctx, b.folder)

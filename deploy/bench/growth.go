@@ -48,9 +48,14 @@ func Growth(names ...string) ([]Row, error) {
 	if g.err != nil {
 		return nil, g.err
 	}
-	g.rows[len(g.rows)-1].Leaks = true
+	soak := &g.rows[len(g.rows)-1]
+	soak.Leaks, soak.Env = true, []string{smallCache}
 	return choose(g.rows, names)
 }
+
+// smallCache is the setting of a soak: a cache of recent events that is full before memory is looked at. The default takes
+// seven minutes of the soak's messages to fill, which is no drift.
+const smallCache = "FLILIY_GATEWAY_LIMIT_RECENT_BYTES=8388608"
 
 var busy = []Figure{
 	atLeast("deliveries", "/s", 0, deliveryRate), atMost("server CPU per delivery", "µs", 0, deliveryCPU),
@@ -99,8 +104,8 @@ func drift(name string) func(*Run) float64 {
 // Left is what is there after a run and was not before, in all gateways and chatsvcs together.
 type Left struct{ Goroutines, Files float64 }
 
-// leaveTime is how long what belongs to clients may outlive them.
-const leaveTime = time.Minute
+// leaveTime is how long what clients have needed may outlive them: idle connections to PostgreSQL go after a minute.
+const leaveTime = 2 * time.Minute
 
 // counts reads what leaks would show in.
 func counts(ctx context.Context, row *Row, on server) (now Left, err error) {

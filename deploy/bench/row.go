@@ -16,7 +16,8 @@ type Row struct {
 	Scenario scenario.Scenario
 	Size     Size
 	Figures  []Figure
-	Leaks    bool // look for goroutines and file descriptors that are left
+	Env      []string // settings of gateways and chatsvcs, as in Options
+	Leaks    bool     // look for goroutines and file descriptors that are left
 }
 
 // Run is one run of a row.

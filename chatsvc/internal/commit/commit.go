@@ -30,7 +30,7 @@ type Batcher interface {
 
 // Options are what a scribe can be told. The zero value has the defaults.
 type Options struct {
-	MaxBatch int            // drafts of one transaction; 0 is 256. A unit that is larger has one for itself
+	MaxBatch int            // drafts of one transaction; 0 is 1,024. A unit that is larger has one for itself
 	Queue    int            // units that wait for a transaction; 0 is 8,192. Submit blocks while it is full
 	Patience time.Duration  // how long a unit may wait for a database that is away; 0 is 5 s
 	Logger   *slog.Logger   // nil logs nothing
@@ -67,7 +67,7 @@ type entry struct {
 // New returns a scribe that does nothing until Run.
 func New(store Batcher, pub chat.Publisher, opts Options) *Scribe {
 	if opts.MaxBatch <= 0 {
-		opts.MaxBatch = 256
+		opts.MaxBatch = 1024
 	}
 	if opts.Queue <= 0 {
 		opts.Queue = 8192

@@ -21,8 +21,13 @@ const noteChanges = `INSERT INTO changes (log_ids, head_seqs, users) VALUES ($1,
 // queueGrown queues the row that tells of the new heads. Its time is that of the insertion: it should come last in
 // its transaction.
 func queueGrown(batch *pgx.Batch, grown []chat.Grown) {
-	ids, seqs := make([]int64, len(grown)), make([]int64, len(grown))
-	var users []string // nil, which is NULL, when there is no inbox
+	ids, seqs, users := headColumns(grown)
+	batch.Queue(noteChanges, ids, seqs, users)
+}
+
+// headColumns are new heads as queries take them. users are the owners of inboxes; nil, which is NULL, without any.
+func headColumns(grown []chat.Grown) (ids, seqs []int64, users []string) {
+	ids, seqs = make([]int64, len(grown)), make([]int64, len(grown))
 	for i, g := range grown {
 		ids[i], seqs[i] = g.LogID, g.Seq
 		if g.Log.User == "" {
@@ -33,7 +38,7 @@ func queueGrown(batch *pgx.Batch, grown []chat.Grown) {
 		}
 		users[i] = g.Log.User
 	}
-	batch.Queue(noteChanges, ids, seqs, users)
+	return ids, seqs, users
 }
 
 // RecentHeads implements publish.Changes. The rows are merged here, which takes the server a hundredth of the time that

@@ -10,7 +10,11 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-const lockHeads = `SELECT log_id, head_seq FROM logs WHERE log_id = ANY($1) ORDER BY log_id FOR UPDATE`
+// lockHeads locks the heads, and reads the clock when it has each of them: the last row's time is that of a moment when
+// all were locked.
+const lockHeads = `
+	WITH locked AS MATERIALIZED (SELECT log_id, head_seq FROM logs WHERE log_id = ANY($1) ORDER BY log_id FOR UPDATE)
+	SELECT log_id, head_seq, clock_timestamp() FROM locked`
 
 // readMembers returns everybody in rooms that are copied to their members, and of larger rooms the senders: these one by
 // one (LATERAL, LIMIT), since in a join with logs the planner takes the room's id from there, and reads the whole room.
@@ -42,7 +46,6 @@ func readFindings(ctx context.Context, conn *pgxpool.Conn, t *touched, lookUp bo
 	batch := &pgx.Batch{}
 	batch.Queue(`begin isolation level read committed`)
 	batch.Queue(lockHeads, t.logs).Query(found.readHeads)
-	batch.Queue(`SELECT clock_timestamp()`).QueryRow(func(row pgx.Row) error { return row.Scan(&found.now) })
 	batch.Queue(readMembers, t.logs, t.senderRooms, t.senders, chat.MaxLive).Query(found.readMembers)
 	if lookUp && len(t.clientIDs) > 0 {
 		found.queueLookUp(batch, t)
@@ -114,7 +117,7 @@ type target struct {
 
 func (f *findings) readHeads(rows pgx.Rows) error {
 	var h head
-	_, err := pgx.ForEachRow(rows, []any{&h.logID, &h.seq}, func() error { f.heads = append(f.heads, h); return nil })
+	_, err := pgx.ForEachRow(rows, []any{&h.logID, &h.seq, &f.now}, func() error { f.heads = append(f.heads, h); return nil })
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
+// insertEvents stores events that have the same time.
 const insertEvents = `
 	INSERT INTO events (log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq, at)
 	SELECT log_id, seq, kind, sender_id, nullif(client_message_id, ''), type, nullif(title, ''), content,
@@ -18,9 +19,13 @@ const insertEvents = `
 		$9::text[], $10::bigint[])
 		e (log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq)`
 
-const moveHeads = `
-	UPDATE logs SET head_seq = g.seq, changed_at = $3 FROM unnest($1::bigint[], $2::bigint[]) g (log_id, seq)
-	WHERE logs.log_id = g.log_id`
+// appendEvents stores events, moves the heads of their logs and tells of that, by one statement: one that finds little
+// to do costs more to begin and to end than to carry out.
+const appendEvents = `
+	WITH moved AS (
+		UPDATE logs SET head_seq = g.seq, changed_at = $11 FROM unnest($12::bigint[], $13::bigint[]) g (log_id, seq)
+		WHERE logs.log_id = g.log_id),
+	noted AS (INSERT INTO changes (log_ids, head_seqs, users) VALUES ($12, $13, $14))` + insertEvents
 
 // Append implements commit.Batcher: two round trips for the whole batch. The first locks the heads in order of their
 // ids, so that replicas cannot deadlock, and then reads, by statements that see everything committed before the locks
@@ -80,16 +85,9 @@ func (s *Store) appendOn(ctx context.Context, conn *pgxpool.Conn, t *touched, un
 
 // write stores the events and commits. When the commit was sent and not answered, the error is *chat.InDoubt.
 func (s *Store) write(ctx context.Context, conn *pgxpool.Conn, appended chat.Appended, ledger *chat.Ledger) error {
-	grown := ledger.Grown()
-	ids, seqs := make([]int64, len(grown)), make([]int64, len(grown))
-	for i, g := range grown {
-		ids[i], seqs[i] = g.LogID, g.Seq
-	}
 	batch := &pgx.Batch{}
-	queueEvents(batch, appended.Events)
+	queueAppend(batch, appended.Events, ledger.Grown())
 	queueRevisions(batch, ledger.Revised(), appended.Events[0].At)
-	batch.Queue(moveHeads, ids, seqs, appended.Events[0].At)
-	queueGrown(batch, grown)
 	batch.Queue(`commit`)
 	err := send(ctx, conn, batch)
 	switch {
@@ -123,8 +121,19 @@ func (s *Store) settle(ctx context.Context, appended chat.Appended) (chat.Append
 	return appended, there, nil
 }
 
+// queueAppend queues the insertion of events that have the same time, with the new heads of their logs.
+func queueAppend(batch *pgx.Batch, events []chat.Event, grown []chat.Grown) {
+	ids, seqs, users := headColumns(grown)
+	batch.Queue(appendEvents, append(eventColumns(events), ids, seqs, users)...)
+}
+
 // queueEvents queues the insertion of events that have the same time.
 func queueEvents(batch *pgx.Batch, events []chat.Event) {
+	batch.Queue(insertEvents, eventColumns(events)...)
+}
+
+// eventColumns are the parameters of insertEvents.
+func eventColumns(events []chat.Event) []any {
 	n := len(events)
 	ids, seqs, targets := make([]int64, n), make([]int64, n), make([]int64, n)
 	texts := make([]string, 7*n)
@@ -140,6 +149,7 @@ func queueEvents(batch *pgx.Batch, events []chat.Event) {
 		}
 		attachments[i], targets[i] = string(e.Attachment), e.Target
 	}
-	batch.Queue(insertEvents, ids, seqs, kinds, senders, clientIDs, types, titles, contents, attachments, targets,
-		events[0].At)
+	return []any{
+		ids, seqs, kinds, senders, clientIDs, types, titles, contents, attachments, targets, events[0].At,
+	}
 }

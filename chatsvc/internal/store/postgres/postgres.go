@@ -21,6 +21,13 @@ const (
 	firstAnswer    = 10 * time.Second
 )
 
+// Connections that are kept without work, and how long others are: what a rush needed is the database's again soon after.
+const (
+	keptConns    = 2
+	connIdleTime = time.Minute
+	lookForIdle  = 15 * time.Second
+)
+
 // Options are what a store can be told. The zero value has the defaults.
 type Options struct {
 	MaxConns         int32         // of the pool; 0 is 16
@@ -88,6 +95,8 @@ func poolConfig(url string, opts Options) (*pgxpool.Config, error) {
 	if config.MaxConns <= 0 {
 		config.MaxConns = 16
 	}
+	config.MinConns = min(keptConns, config.MaxConns)
+	config.MaxConnIdleTime, config.HealthCheckPeriod = connIdleTime, lookForIdle
 	timeout := opts.StatementTimeout
 	if timeout <= 0 {
 		timeout = 4 * time.Second
