@@ -1,6 +1,7 @@
 package fanin
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,27 +23,29 @@ func (f *Fanin) take(l *lane, m *nats.Msg, hub Hub) {
 		return // given up while this was on its way
 	}
 	f.options.Metrics.FaninEnvelopes.Inc()
-	var envelope chatv1.Envelope
-	if err := proto.Unmarshal(m.Data, &envelope); err != nil {
+	e := &l.envelope
+	if err := e.decode(m.Data); err != nil || len(e.events) == 0 {
 		f.options.Metrics.FaninBad.Inc()
 		return
 	}
-	log := event.Log{Room: envelope.GetLog().GetChatRoomId(), User: envelope.GetLog().GetUserId()}
-	copied := in.log.User != "" && log.Room > 0
-	if log != in.log && !copied {
+	copied := in.log.User != "" && e.room > 0
+	if !copied && (e.room != in.log.Room || string(e.user) != in.log.User) {
 		f.options.Metrics.FaninBad.Inc()
 		return
 	}
-	events, err := newEvents(in.destination, envelope.GetEvents())
+	if copied && hub.Covered(in.log.User, e.room, e.newest(), len(e.events)) {
+		return
+	}
+	events, err := newEvents(in.destination, e.events)
 	if err != nil {
 		f.options.Metrics.FaninBad.Inc()
 		return
 	}
 	if copied {
-		hub.DeliverCopy(in.log.User, log.Room, events)
+		hub.DeliverCopy(in.log.User, e.room, events)
 		return
 	}
-	hub.Deliver(log, events)
+	hub.Deliver(in.log, events)
 }
 
 // takeHeads delivers a digest.
@@ -61,19 +64,17 @@ func (f *Fanin) takeHeads(m *nats.Msg, hub Hub) {
 	hub.Heads(heads)
 }
 
-// newEvents makes the events of an envelope, all or none.
-func newEvents(destination string, wire []*chatv1.Event) ([]event.Event, error) {
-	if len(wire) == 0 {
-		return nil, errors.New("the envelope is empty")
-	}
-	events := make([]event.Event, len(wire))
+// newEvents makes the events of an envelope, all or none. They refer to its bytes.
+func newEvents(destination string, entries []entry) ([]event.Event, error) {
+	events := make([]event.Event, len(entries))
 	last := int64(0)
-	for i, w := range wire {
-		if w.GetSeq() < 0 || (w.GetSeq() > 0 && w.GetSeq() <= last) {
-			return nil, fmt.Errorf("seq %d after %d", w.GetSeq(), last)
+	for i := range entries {
+		seq := entries[i].seq
+		if seq < 0 || (seq > 0 && seq <= last) {
+			return nil, fmt.Errorf("seq %d after %d", seq, last)
 		}
-		last = max(last, w.GetSeq())
-		e, err := newEvent(destination, w)
+		last = max(last, seq)
+		e, err := newEvent(destination, &entries[i])
 		if err != nil {
 			return nil, err
 		}
@@ -83,14 +84,17 @@ func newEvents(destination string, wire []*chatv1.Event) ([]event.Event, error) 
 }
 
 // newEvent makes one event, if it is fit to be sent.
-func newEvent(destination string, w *chatv1.Event) (event.Event, error) {
-	if w.GetMessageId() == "" || strings.ContainsFunc(w.GetMessageId(), unicode.IsControl) {
+func newEvent(destination string, from *entry) (event.Event, error) {
+	if len(from.messageID) == 0 || bytes.ContainsFunc(from.messageID, unicode.IsControl) {
 		return event.Event{}, errors.New("the message id is empty or has control characters")
 	}
-	if len(w.GetJson()) == 0 {
+	if len(from.json) == 0 {
 		return event.Event{}, errors.New("the event has no JSON")
 	}
-	e := wire.Event(destination, w)
+	e := wire.Event(destination, &chatv1.Event{
+		Seq: from.seq, Kind: from.kind, MessageId: string(from.messageID), UserId: string(from.userID),
+		MemberChange: from.change, Json: from.json,
+	})
 	if e.Kind == "" || strings.ContainsFunc(string(e.Kind), unicode.IsControl) {
 		return event.Event{}, errors.New("the event has no kind")
 	}

@@ -108,6 +108,24 @@ func TestDelivers(t *testing.T) {
 	}
 }
 
+// A live copy that nobody here needs is not delivered, and the hub knows up to where it went.
+func TestCoveredCopiesAreNotDelivered(t *testing.T) {
+	t.Parallel()
+	_, url := startServer(t, -1)
+	r := start(t, url, fanin.Options{})
+	inbox := event.Log{User: "alice"}
+	r.add(t, inbox)
+	r.hub.covered.Store(true)
+	r.publish(t, subject.User("alice"), envelope(roomRef(5), message(5, 7), message(5, 9)))
+	r.publish(t, subject.User("alice"), envelope(userRef("alice"), notification))
+	if d := r.hub.next(t); d.log != inbox {
+		t.Errorf("%v is delivered, want what is in the inbox alone", d.log)
+	}
+	if passed := r.hub.passed.Load(); passed != 9 {
+		t.Errorf("passed up to %d, want 9", passed)
+	}
+}
+
 func TestDeliversHeads(t *testing.T) {
 	t.Parallel()
 	_, url := startServer(t, -1)

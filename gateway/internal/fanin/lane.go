@@ -28,7 +28,8 @@ type lane struct {
 	interests map[string]*interest // by subject
 
 	// Of the draining goroutine alone.
-	lossy    bool // has been full, and not yet empty again
+	envelope envelope // of the message that was taken last
+	lossy    bool     // has been full, and not yet empty again
 	reported time.Time
 }
 

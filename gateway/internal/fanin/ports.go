@@ -9,6 +9,9 @@ type Hub interface {
 	// DeliverCopy passes on live copies of a room's events for a user's inbox subscriptions; the events' frames
 	// already carry the inbox destination.
 	DeliverCopy(user string, room int64, events []event.Event)
+	// Covered says whether live copies of a room's events need not be delivered, because every session of the user that
+	// would get them has the room's own subscription; it counts them as passed. newest is the seq of the last one.
+	Covered(user string, room, newest int64, events int) bool
 	// Heads passes on the digest of recently changed heads.
 	Heads(heads []event.Head)
 	// Resync says that events may have been lost (NATS was away, or dropped some): re-read the heads of all logs.

@@ -208,6 +208,8 @@ type recorder struct {
 	resyncs    chan struct{}
 	gate       chan struct{} // Deliver waits until it is closed
 	open       sync.Once
+	covered    atomic.Bool  // what Covered says
+	passed     atomic.Int64 // newest that it was told
 }
 
 func newRecorder() *recorder {
@@ -234,6 +236,11 @@ func (r *recorder) Deliver(log event.Log, events []event.Event) {
 
 func (r *recorder) DeliverCopy(user string, room int64, events []event.Event) {
 	r.deliveries <- delivery{log: event.Log{Room: room}, copyTo: user, events: events}
+}
+
+func (r *recorder) Covered(_ string, _, newest int64, _ int) bool {
+	r.passed.Store(newest)
+	return r.covered.Load()
 }
 
 func (r *recorder) Heads(heads []event.Head) { r.deliveries <- delivery{heads: heads} }

@@ -34,22 +34,49 @@ func (h *Hub) DeliverCopy(user string, room int64, events []event.Event) {
 	}
 }
 
+// Covered says whether live copies of a room's events are for nobody here, because all sessions with an inbox
+// subscription of the user are live on the room themselves, or there are none. Then they count as passed on, and need not
+// be read: in small rooms most of what arrives are such copies. newest is the seq of the last of the events.
+func (h *Hub) Covered(user string, room, newest int64, events int) bool {
+	t := h.lookup(event.Log{User: user})
+	if t == nil {
+		h.metrics.HubDropped.Add(metrics.DropUninterested, events)
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.roster.live {
+		if !h.follows.has(s.session, room) {
+			return false
+		}
+	}
+	h.metrics.HubDropped.Add(metrics.DropCovered, events*len(t.roster.live))
+	t.notePassed(room, newest)
+	return true
+}
+
 // freshCopies leaves out the events that are not newer than the last copy of the room, and remembers the newest.
 func (t *track) freshCopies(room int64, events []event.Event) []event.Event {
-	last, known := t.copied[room]
+	last := t.copied[room]
 	for len(events) > 0 && events[0].Seq > 0 && events[0].Seq <= last {
 		events = events[1:]
 	}
-	if len(events) == 0 || len(t.roster.live) == 0 {
-		return events
-	}
-	if newest := events[len(events)-1].Seq; newest > last {
-		if t.copied == nil || (!known && len(t.copied) >= copiedRooms) {
-			t.copied = make(map[int64]int64)
-		}
-		t.copied[room] = newest
+	if len(events) > 0 {
+		t.notePassed(room, events[len(events)-1].Seq)
 	}
 	return events
+}
+
+// notePassed remembers up to where copies of a room were passed on, while there is somebody to pass them to.
+func (t *track) notePassed(room, newest int64) {
+	last, known := t.copied[room]
+	if newest <= last || len(t.roster.live) == 0 {
+		return
+	}
+	if t.copied == nil || (!known && len(t.copied) >= copiedRooms) {
+		t.copied = make(map[int64]int64)
+	}
+	t.copied[room] = newest
 }
 
 // follows says which sessions are live on which rooms of this node.

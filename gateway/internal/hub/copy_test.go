@@ -40,6 +40,39 @@ func TestDeliverCopy(t *testing.T) {
 			wantSeqs(t, laptop, 3)
 		})
 	})
+	t.Run("is for nobody where all sessions follow the room", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
+			if !r.Covered("alice", 1, 1, 1) {
+				t.Error("a copy for a user who is not here is wanted")
+			}
+			laptop := r.joinAs(t, "laptop", inbox)
+			followed := r.joinAs(t, "laptop", room(1))
+			if !r.Covered("alice", 1, 7, 2) || r.Covered("alice", 2, 1, 1) {
+				t.Error("covered should be the copies of room 1 alone")
+			}
+			phone := r.joinAs(t, "phone", inbox)
+			if r.Covered("alice", 1, 8, 1) {
+				t.Error("the phone does not follow the room, and wants the copy")
+			}
+			r.DeliverCopy("alice", 1, newEvents(room(1), 8, 8))
+			r.Unsubscribe(room(1), followed)
+			r.DeliverCopy("alice", 1, newEvents(room(1), 6, 7)) // late, and passed already
+			wantSeqs(t, phone, 8)
+			wantSeqs(t, laptop)
+		})
+	})
+	t.Run("that was covered does not come again, late", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
+			laptop := r.joinAs(t, "laptop", inbox)
+			followed := r.joinAs(t, "laptop", room(1))
+			r.Covered("alice", 1, 7, 2)
+			r.Unsubscribe(room(1), followed)
+			r.DeliverCopy("alice", 1, newEvents(room(1), 6, 8))
+			wantSeqs(t, laptop, 8)
+		})
+	})
 	t.Run("is in order and without doubles per room, apart from the inbox's own events", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, hub.Tuning{}, func(t *testing.T, r *rig) {
