@@ -21,6 +21,7 @@ func TestFault21RemovalWhileMessagesFlow(t *testing.T) {
 			t.Run("room", func(t *testing.T) {
 				t.Parallel()
 				r := newRevolvingDoor(t, s)
+				defer r.chatter()()
 				for range removalsPerRoom {
 					r.turn()
 				}
@@ -49,15 +50,13 @@ func newRevolvingDoor(t *testing.T, s *stage) *revolvingDoor {
 	r.room = s.room(t, r.alice, r.bob, r.carol)
 	r.owner, r.member = login(t, s.wsURL(0), r.alice), login(t, s.wsURL(1), r.bob)
 	r.member.subscribe("errors", "/user/queue/errors")
-	r.chatter()
 	return r
 }
 
-// chatter has carol talk until the test is over.
-func (r *revolvingDoor) chatter() {
+// chatter has carol talk until what it returns is called, which has to be before the test's context ends.
+func (r *revolvingDoor) chatter() (hush func()) {
 	carol := login(r.t, r.stage.wsURL(0), r.carol)
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	r.t.Cleanup(func() { close(stop); <-stopped })
 	go func() {
 		defer close(stopped)
 		tick := time.NewTicker(50 * time.Millisecond)
@@ -71,6 +70,7 @@ func (r *revolvingDoor) chatter() {
 			}
 		}
 	}()
+	return func() { close(stop); <-stopped }
 }
 
 // turn has bob follow the room, be removed, miss something, and come back.

@@ -89,14 +89,15 @@ func TestClientSurvivesARestart(t *testing.T) {
 	for _, c := range []*faults.Client{a, b} {
 		r.must(c.AwaitSeq(r.ctx, room, 51))
 		r.must(c.AwaitLive(r.ctx))
-		if counts := c.Counts(); counts.Drains == 0 || counts.Closes[1012] != counts.Drains {
+		// Who comes back to a gateway that is just stopping has a 1012 without a DRAIN.
+		if counts := c.Counts(); counts.Drains == 0 || counts.Closes[1012] < counts.Drains {
 			t.Errorf("%s counted %d DRAIN events and closes %v; want a 1012 after each", c.User(), counts.Drains, counts.Closes)
 		}
 	}
 	r.check("alice")
 	for _, back := range r.history.Recoveries() {
-		if !back.Drained || back.Code != 1012 {
-			t.Errorf("recovery %+v, want one after a DRAIN with code 1012", back)
+		if back.Code != 1012 {
+			t.Errorf("recovery %+v, want one after a close with code 1012", back)
 		}
 	}
 }
