@@ -66,6 +66,7 @@ func (c *Conn) Close(code transport.CloseCode, reason string) error {
 	c.wake()
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	c.in.leaveChunk()
 	return c.linger(err)
 }
 

@@ -36,3 +36,43 @@ func TestReadMessage(t *testing.T) {
 		t.Errorf("a message above the limit: %v", err)
 	}
 }
+
+// What Read has returned is the reader's until it reads again, also when somebody else closes the connection meanwhile:
+// what comes on other connections must not show in it.
+func TestWhatWasReadStaysWhileAnotherCloses(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, ws.Options{})
+	others := make([]client, 8)
+	conns := make([]*ws.Conn, len(others))
+	for i := range others {
+		others[i] = dialClient(t, r, nil)
+		conns[i] = r.accepted(t).conn
+	}
+	secret, mine := bytes.Repeat([]byte{'s'}, 2000), bytes.Repeat([]byte{'m'}, 1000)
+	for range 20 {
+		peer := dialClient(t, r, nil)
+		conn := r.accepted(t).conn
+		if err := peer.Send(mine); err != nil {
+			t.Fatal(err)
+		}
+		got, err := conn.Read(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = peer.Receive() }() // answers the close frame
+		if err := conn.Close(transport.ClosePolicy, "enough"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range others {
+			if err := others[i].Send(secret); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conns[i].Read(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(got, mine[:len(got)]) {
+			t.Fatalf("what was read is now %.20q…, and was %.20q…", got, mine)
+		}
+	}
+}

@@ -34,6 +34,14 @@ func (in *inbound) unread() []byte {
 	return in.chunk[in.start:in.end]
 }
 
+// leaveChunk leaves the chunk to who has read last, and may still look at it: what has not been looked at goes on in another.
+func (in *inbound) leaveChunk() {
+	if in.chunk != nil {
+		own := *in.chunk
+		in.chunk = &own
+	}
+}
+
 func (in *inbound) release() {
 	if in.chunk != nil {
 		chunks.Put(in.chunk)
