@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fliliy/chat/chatsvc/internal/metrics"
@@ -120,6 +121,17 @@ func (e *ear) heads() []*chatv1.LogHead {
 	return digest.GetHeads()
 }
 
+// drain forgets what has come so far, and all that the broker had taken in before the call.
+func (e *ear) drain() {
+	e.tb.Helper()
+	if err := e.nc.Flush(); err != nil {
+		e.tb.Fatalf("flush: %v", err)
+	}
+	for len(e.msgs) > 0 {
+		<-e.msgs
+	}
+}
+
 // rig is a publisher on a connection of its own.
 type rig struct {
 	publisher *publish.Publisher
@@ -158,6 +170,13 @@ func (r *rig) run(tb testing.TB) *rig {
 	}
 	tb.Cleanup(r.stop)
 	return r
+}
+
+// awaitNothingToName waits, after a digest was heard, until no log is left to be named. How many digests that takes is
+// open: one that the broker is slow to confirm comes once more.
+func (r *rig) awaitNothingToName(tb testing.TB) {
+	tb.Helper()
+	eventually(tb, "nothing is left to name", func() bool { return testutil.ToFloat64(r.metrics.HeadsTracked) == 0 })
 }
 
 // eventually polls until a condition holds.
