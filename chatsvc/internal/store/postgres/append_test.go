@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
@@ -17,11 +15,7 @@ func TestAppendIsOfWhenItHasAllHeads(t *testing.T) {
 	store := open(t, url)
 	defer store.Close()
 	rooms := []int64{newRoom(t, store), newRoom(t, store), newRoom(t, store)}
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
+	conn := connect(t, url)
 	for i, held := range rooms {
 		tx, err := conn.Begin(t.Context())
 		if err != nil {

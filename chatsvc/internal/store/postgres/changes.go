@@ -16,15 +16,6 @@ const (
 	pruneEvery  = 10 * time.Second
 )
 
-const noteChanges = `INSERT INTO changes (log_ids, head_seqs, users) VALUES ($1, $2, $3)`
-
-// queueGrown queues the row that tells of the new heads. Its time is that of the insertion: it should come last in
-// its transaction.
-func queueGrown(batch *pgx.Batch, grown []chat.Grown) {
-	ids, seqs, users := headColumns(grown)
-	batch.Queue(noteChanges, ids, seqs, users)
-}
-
 // headColumns are new heads as queries take them. users are the owners of inboxes; nil, which is NULL, without any.
 func headColumns(grown []chat.Grown) (ids, seqs []int64, users []string) {
 	ids, seqs = make([]int64, len(grown)), make([]int64, len(grown))

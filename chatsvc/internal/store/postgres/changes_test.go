@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
@@ -20,14 +18,7 @@ func TestOldChangesAreThrownAway(t *testing.T) {
 	if _, err := store.Append(t.Context(), [][]chat.Draft{say(room, "before the service was down")}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close(t.Context()) }()
-	if _, err := db.Exec(t.Context(), `UPDATE changes SET at = at - interval '20 minutes'`); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, connect(t, url), `UPDATE changes SET at = at - interval '20 minutes'`)
 	hour := func() []chat.Head {
 		t.Helper()
 		heads, err := store.RecentHeads(t.Context(), time.Hour)

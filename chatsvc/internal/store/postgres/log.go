@@ -10,22 +10,20 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-// insertEvents stores events that have the same time.
-const insertEvents = `
+// appendEvents stores events that have the same time, moves the heads of their logs and tells of that, by one statement:
+// one that finds little to do costs more to begin and to end than to carry out. What tells of it has the time of its
+// insertion, so that this statement should come late in its transaction.
+const appendEvents = `
+	WITH moved AS (
+		UPDATE logs SET head_seq = g.seq, changed_at = $11 FROM unnest($12::bigint[], $13::bigint[]) g (log_id, seq)
+		WHERE logs.log_id = g.log_id),
+	noted AS (INSERT INTO changes (log_ids, head_seqs, users) VALUES ($12, $13, $14))
 	INSERT INTO events (log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq, at)
 	SELECT log_id, seq, kind, sender_id, nullif(client_message_id, ''), type, nullif(title, ''), content,
 		nullif(attachment, ''), nullif(target_seq, 0), $11
 	FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
 		$9::text[], $10::bigint[])
 		e (log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq)`
-
-// appendEvents stores events, moves the heads of their logs and tells of that, by one statement: one that finds little
-// to do costs more to begin and to end than to carry out.
-const appendEvents = `
-	WITH moved AS (
-		UPDATE logs SET head_seq = g.seq, changed_at = $11 FROM unnest($12::bigint[], $13::bigint[]) g (log_id, seq)
-		WHERE logs.log_id = g.log_id),
-	noted AS (INSERT INTO changes (log_ids, head_seqs, users) VALUES ($12, $13, $14))` + insertEvents
 
 // Append implements commit.Batcher: two round trips for the whole batch. The first locks the heads in order of their
 // ids, so that replicas cannot deadlock, and then reads, by statements that see everything committed before the locks
@@ -121,18 +119,13 @@ func (s *Store) settle(ctx context.Context, appended chat.Appended) (chat.Append
 	return appended, there, nil
 }
 
-// queueAppend queues the insertion of events that have the same time, with the new heads of their logs.
+// queueAppend queues appendEvents: events that have the same time, and the new heads of their logs.
 func queueAppend(batch *pgx.Batch, events []chat.Event, grown []chat.Grown) {
 	ids, seqs, users := headColumns(grown)
 	batch.Queue(appendEvents, append(eventColumns(events), ids, seqs, users)...)
 }
 
-// queueEvents queues the insertion of events that have the same time.
-func queueEvents(batch *pgx.Batch, events []chat.Event) {
-	batch.Queue(insertEvents, eventColumns(events)...)
-}
-
-// eventColumns are the parameters of insertEvents.
+// eventColumns are the first parameters of appendEvents.
 func eventColumns(events []chat.Event) []any {
 	n := len(events)
 	ids, seqs, targets := make([]int64, n), make([]int64, n), make([]int64, n)

@@ -40,7 +40,7 @@ func (s *Store) ChangeMembers(ctx context.Context, ask chat.MemberAsk, decide ch
 		if err := readOutcome(ctx, tx, ask, &outcome); err != nil || len(changes) == 0 {
 			return err
 		}
-		return noteGrown(ctx, tx, outcome.Events[len(changes)-1])
+		return storeEvents(ctx, tx, outcome.Events)
 	})
 	if len(outcome.Events) > 0 {
 		err = settled(ctx, err, func(ctx context.Context) (bool, error) {
@@ -53,12 +53,13 @@ func (s *Store) ChangeMembers(ctx context.Context, ask chat.MemberAsk, decide ch
 	return outcome, nil
 }
 
-// noteGrown tells, as the transaction's last statement, that its log ends with this event.
-func noteGrown(ctx context.Context, tx pgx.Tx, last chat.Event) error {
+// storeEvents stores events of one log, as the transaction's last statement.
+func storeEvents(ctx context.Context, tx pgx.Tx, events []chat.Event) error {
+	last := events[len(events)-1]
 	batch := &pgx.Batch{}
-	queueGrown(batch, []chat.Grown{{Log: last.Log, LogID: last.LogID, Seq: last.Seq}})
+	queueAppend(batch, events, []chat.Grown{{Log: last.Log, LogID: last.LogID, Seq: last.Seq}})
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("note the change: %w", err)
+		return fmt.Errorf("write events: %w", err)
 	}
 	return nil
 }
@@ -133,19 +134,16 @@ func namedMembers(ctx context.Context, tx pgx.Tx, room int64, users []string) (m
 	return named, err
 }
 
-// applyChanges writes members, events and the head.
+// applyChanges writes members and how many they are.
 func applyChanges(ctx context.Context, tx pgx.Tx, m *chat.Membership, changes []chat.MemberChange, events []chat.Event,
 ) error {
-	room, last := events[0].LogID, events[len(events)-1]
 	batch := &pgx.Batch{}
 	grown := 0
 	for i := range changes {
 		grown += queueChange(batch, m, &changes[i], events[i])
 	}
 	grown += queueJoined(batch, m, changes, events)
-	queueEvents(batch, events)
-	batch.Queue(`UPDATE logs SET head_seq = $2, changed_at = $3, member_count = member_count + $4 WHERE log_id = $1`,
-		room, last.Seq, last.At, grown)
+	batch.Queue(`UPDATE logs SET member_count = member_count + $2 WHERE log_id = $1`, events[0].LogID, grown)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("write members: %w", err)
 	}

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -12,23 +11,6 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
 )
-
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	return db
-}
-
-func execute(t *testing.T, db *pgx.Conn, statement string) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
-}
 
 func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 	t.Parallel()

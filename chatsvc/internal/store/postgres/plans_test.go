@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
 )
 
@@ -35,18 +33,9 @@ func TestLargeRoomsAreNotReadWhole(t *testing.T) {
 	url := server.NewDatabase(t)
 	store := open(t, url)
 	defer store.Close()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	run := func(sql string) {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	run(`INSERT INTO logs VALUES (7, 3, 5000, now()), (8, 3, 300, now())`)
-	run(`INSERT INTO members (room_id, user_id, role, joined_at, read_seq)
+	conn := connect(t, url)
+	execute(t, conn, `INSERT INTO logs VALUES (7, 3, 5000, now()), (8, 3, 300, now())`)
+	execute(t, conn, `INSERT INTO members (room_id, user_id, role, joined_at, read_seq)
 		SELECT 7, 'u' || i, 1, now(), 0 FROM generate_series(1, 5000) i`)
 	for _, known := range []string{"without statistics", "with statistics"} {
 		for name, s := range postgres.Statements {
@@ -62,6 +51,6 @@ func TestLargeRoomsAreNotReadWhole(t *testing.T) {
 				t.Errorf("%s %s: a node meets %v rows, want a few:\n%s", name, known, most, text)
 			}
 		}
-		run(`ANALYZE`)
+		execute(t, conn, `ANALYZE`)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
 	"github.com/fliliy/chat/chatsvc/internal/store/storetest"
 	"github.com/fliliy/chat/chatsvc/pgtest"
@@ -36,4 +38,21 @@ func open(t testing.TB, url string) *postgres.Store {
 		t.Fatal(err)
 	}
 	return store
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	return db
+}
+
+func execute(t *testing.T, db *pgx.Conn, statement string) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
 }

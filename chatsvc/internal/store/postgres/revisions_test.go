@@ -13,23 +13,13 @@ import (
 // the whole table, to find a message or its edits.
 func TestRevisionsAreLookups(t *testing.T) {
 	t.Parallel()
-	conn, err := pgx.Connect(t.Context(), server.NewDatabase(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	exec := func(sql string) {
-		t.Helper()
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
+	conn := connect(t, server.NewDatabase(t))
 	for _, setting := range postgres.LookupsOnly {
-		exec("SET " + setting + " = off")
+		execute(t, conn, "SET "+setting+" = off")
 	}
-	exec("SET plan_cache_mode = force_generic_plan")
+	execute(t, conn, "SET plan_cache_mode = force_generic_plan")
 	for name, statement := range postgres.Revisions {
-		exec("PREPARE " + name + " (" + statement.Arguments + ") AS " + statement.SQL)
+		execute(t, conn, "PREPARE "+name+" ("+statement.Arguments+") AS "+statement.SQL)
 		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE "+name+" ("+statement.Values+")", pgx.QueryExecModeSimpleProtocol)
 		if err != nil {
 			t.Fatalf("explain %s: %v", name, err)
