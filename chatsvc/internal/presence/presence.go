@@ -27,15 +27,20 @@ const (
 
 // Reader looks at one Redis. It is safe for concurrent use.
 type Reader struct {
-	rdb    *redis.Client
-	logger *slog.Logger
-	resume atomic.Int64 // unix nanoseconds: no look before it
-	blind  atomic.Bool  // the last look failed
+	rdb      *redis.Client
+	logger   *slog.Logger
+	patience time.Duration // of one look
+	resume   atomic.Int64  // unix nanoseconds: no look before it
+	blind    atomic.Bool   // the last look failed
 }
 
 // New makes a reader of the Redis at a redis:// or rediss:// URL; secure, if any, is how the latter is to be spoken to. It
 // does not connect yet; Close ends it.
 func New(url string, secure *tls.Config, logger *slog.Logger) (*Reader, error) {
+	return newReader(url, secure, logger, patience)
+}
+
+func newReader(url string, secure *tls.Config, logger *slog.Logger, patience time.Duration) (*Reader, error) {
 	opts, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse Redis URL (want redis://[user:password@]host:port[/db]): %w", err)
@@ -49,7 +54,7 @@ func New(url string, secure *tls.Config, logger *slog.Logger) (*Reader, error) {
 	opts.DialerRetries = 1
 	opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout = pause, patience, patience
 	opts.DisableIdentity = true
-	return &Reader{rdb: redis.NewClient(opts), logger: logger}, nil
+	return &Reader{rdb: redis.NewClient(opts), logger: logger, patience: patience}, nil
 }
 
 // Close ends all connections.
@@ -113,7 +118,7 @@ func (r *Reader) look(ctx context.Context, ask func(context.Context, redis.Pipel
 	if time.Now().UnixNano() < r.resume.Load() {
 		return false
 	}
-	short, cancel := context.WithTimeout(ctx, patience)
+	short, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	_, err := r.rdb.Pipelined(short, func(pipe redis.Pipeliner) error {
 		ask(short, pipe)

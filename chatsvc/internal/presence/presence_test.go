@@ -15,18 +15,22 @@ import (
 	"github.com/fliliy/chat/proto/presencekey"
 )
 
+// newReader returns a reader that waits for the Redis behind the address as long as it takes.
 func newReader(t *testing.T, addr string) *presence.Reader {
 	t.Helper()
-	r, err := presence.New("redis://"+addr, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, err := presence.NewPatient("redis://" + addr)
+	must(t, err)
+	closeAtEnd(t, r)
+	return r
+}
+
+func closeAtEnd(t *testing.T, r *presence.Reader) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return r
 }
 
 func must(t *testing.T, err error) {
@@ -44,7 +48,7 @@ func TestObserve(t *testing.T) {
 	must(t, server.Set(presencekey.Seen("alice"), strconv.FormatInt(seen.UnixMilli(), 10)+" busy 5"))
 	must(t, server.Set(presencekey.Seen("bob"), strconv.FormatInt(seen.UnixMilli(), 10)+" offline 5"))
 	must(t, server.Set(presencekey.Seen("carol"), "nonsense"))
-	got := observed(t, newReader(t, server.Addr()), []string{"bob", "alice", "carol", "dave"})
+	got := newReader(t, server.Addr()).Observe(t.Context(), []string{"bob", "alice", "carol", "dave"})
 	want := []chat.Presence{
 		{UserID: "bob", Status: "offline", LastSeen: seen},
 		{UserID: "alice", Status: "busy", LastSeen: seen},
@@ -65,7 +69,7 @@ func TestObserveMany(t *testing.T) {
 		users[i] = strconv.Itoa(i)
 	}
 	must(t, server.Set(presencekey.Status("2400"), "away"))
-	for i, p := range observed(t, newReader(t, server.Addr()), users) {
+	for i, p := range newReader(t, server.Addr()).Observe(t.Context(), users) {
 		want := chat.Presence{UserID: users[i], Status: "offline"}
 		if i == 2400 {
 			want.Status = "away"
@@ -85,7 +89,6 @@ func TestCount(t *testing.T) {
 		}
 	}
 	r := newReader(t, server.Addr())
-	observed(t, r, []string{"a"}) // it is connected
 	online, open, known := r.Count(t.Context(), []int64{8, 7})
 	if online != 3 || !slices.Equal(open, []int64{0, 2}) || !known {
 		t.Errorf("counted %d and %v, known %v; want 3 and [0 2]", online, open, known)
@@ -98,7 +101,9 @@ func TestSilentRedis(t *testing.T) {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { _ = listener.Close() }()
-	r := newReader(t, listener.Addr().String())
+	r, err := presence.New("redis://"+listener.Addr().String(), nil, slog.New(slog.DiscardHandler))
+	must(t, err)
+	closeAtEnd(t, r)
 	for range 3 {
 		if got := r.Observe(t.Context(), []string{"alice"}); len(got) != 1 || got[0].Status != chat.StatusUnknown {
 			t.Errorf("observed %v, want unknown", got)
@@ -119,18 +124,8 @@ func TestRedisComesBack(t *testing.T) {
 		t.Errorf("observed %v, want unknown", got)
 	}
 	server.SetError("")
-	observed(t, r, []string{"alice"})
-}
-
-// observed asks until there is an answer: a busy machine may miss the 50 ms, and Redis is left alone then.
-func observed(t *testing.T, r *presence.Reader, users []string) []chat.Presence {
-	t.Helper()
 	deadline := time.After(30 * time.Second)
-	for {
-		got := r.Observe(t.Context(), users)
-		if got[0].Status != chat.StatusUnknown {
-			return got
-		}
+	for r.Observe(t.Context(), []string{"alice"})[0].Status == chat.StatusUnknown {
 		select {
 		case <-deadline:
 			t.Fatal("still unknown")

@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -37,31 +38,43 @@ func (t *told) of(user string) (statuses []string, times []time.Time) {
 	return statuses, times
 }
 
-// wantCounted compares the counters with all that was told.
-func wantCounted(t *testing.T, registry *prometheus.Registry, heard *told) {
+// byStatus is how many changes were told, by status.
+func (t *told) byStatus() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := map[string]int{}
+	for _, change := range t.changes {
+		all[change.Status]++
+	}
+	return all
+}
+
+// awaitCounted waits until the counters are those of all that was told: what the markers were last may be told still.
+func awaitCounted(t *testing.T, registry *prometheus.Registry, heard *told) {
+	t.Helper()
+	await(t, "the counters say what was told, by status", func() bool {
+		return maps.Equal(counted(t, registry), heard.byStatus())
+	})
+}
+
+// counted is how many changes the metrics count, by status.
+func counted(t *testing.T, registry *prometheus.Registry) map[string]int {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatalf("gather: %v", err)
 	}
-	got, want := map[string]int{}, map[string]int{}
+	all := map[string]int{}
 	for _, family := range families {
 		if family.GetName() == "fliliy_gateway_presence_changes_total" {
 			for _, series := range family.GetMetric() {
 				if n := int(series.GetCounter().GetValue()); n > 0 {
-					got[series.GetLabel()[0].GetValue()] = n
+					all[series.GetLabel()[0].GetValue()] = n
 				}
 			}
 		}
 	}
-	heard.mu.Lock()
-	defer heard.mu.Unlock()
-	for _, change := range heard.changes {
-		want[change.Status]++
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("changes counted by status (-told +counted):\n%s", diff)
-	}
+	return all
 }
 
 // Two running gateways tell each change of a user of both once, and Redis keeps when she was last seen.
@@ -108,7 +121,7 @@ func TestChangesAreToldOnce(t *testing.T) {
 				}
 			}
 		}
-		wantCounted(t, registry, &heard)
+		awaitCounted(t, registry, &heard)
 		_, times := heard.of(alice)
 		statuses, err := b.Statuses(t.Context(), []string{alice})
 		for err != nil { // Redis was slow

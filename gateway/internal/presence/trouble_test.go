@@ -158,10 +158,12 @@ func snapshot(t *testing.T, rdb *redis.Client) map[string]string {
 	dump := map[string]string{}
 	for _, name := range rdb.Keys(t.Context(), "*").Val() {
 		value, err := rdb.Dump(t.Context(), name).Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
+		switch {
+		case err == nil:
+			dump[name] = value
+		case !errors.Is(err, redis.Nil): // nil: its time was over since it was listed
 			t.Fatalf("DUMP %s: %v", name, err)
 		}
-		dump[name] = value
 	}
 	return dump
 }
