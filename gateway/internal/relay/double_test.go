@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,6 +154,7 @@ func run(tb testing.TB, r *relay.Relay) (stop func()) {
 // newRig runs a relay against a double; nil: against an address where nobody listens yet.
 func newRig(tb testing.TB, d *double, opts relay.Options) *rig {
 	tb.Helper()
+	opts.Timeout = cmp.Or(opts.Timeout, patience) // only what is about time-outs may see one on a busy machine
 	h := &host{}
 	if d != nil {
 		h.start(tb, d)
