@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long a test waits for something that must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // backStore is what the use cases need of a store; tests put a faulty one in front of the real one.
 type backStore interface {
@@ -56,13 +56,13 @@ type rig struct {
 
 func newRig(tb testing.TB, s setup) *rig {
 	tb.Helper()
-	store, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "chat.db"), sqlite.Options{})
+	store, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "chat.db"), sqlite.Options{BusyTimeout: patience})
 	if err != nil {
 		tb.Fatalf("open store: %v", err)
 	}
 	tb.Cleanup(store.Close)
 	posted := &postbox{}
-	scribe := commit.New(store, posted, commit.Options{})
+	scribe := commit.New(store, posted, commit.Options{Patience: patience})
 	runUntilEnd(tb, scribe.Run)
 	r := &rig{tb: tb, posted: posted, metrics: metrics.New(prometheus.NewRegistry())}
 	r.serve(s, store, scribe)
