@@ -5,6 +5,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,6 +32,7 @@ type Broker struct {
 	refuse int // SUBSCRIBEs to topics
 	subs   map[*subscription]bool
 	logs   map[string][][]byte // by destination: bodies, seq 1, 2, 3, …
+	stored map[string]bool     // ids of bodies
 	closed int
 }
 
@@ -53,7 +55,7 @@ func New(tb testing.TB, deliver Deliver) *Broker {
 	if deliver == nil {
 		deliver = func(_ string, _ int, message []byte) [][]byte { return [][]byte{message} }
 	}
-	b := &Broker{deliver: deliver, subs: map[*subscription]bool{}, logs: map[string][][]byte{}}
+	b := &Broker{deliver: deliver, subs: map[*subscription]bool{}, logs: map[string][][]byte{}, stored: map[string]bool{}}
 	b.http = httptest.NewServer(http.HandlerFunc(b.serve))
 	tb.Cleanup(b.http.Close)
 	return b
@@ -188,9 +190,17 @@ func (b *Broker) Closed() int {
 	return b.closed
 }
 
+// publish stores and delivers a body, unless one with its id is stored.
 func (b *Broker) publish(destination string, body []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var message struct{ ID string }
+	if json.Unmarshal(body, &message) == nil && message.ID != "" {
+		if b.stored[message.ID] {
+			return
+		}
+		b.stored[message.ID] = true
+	}
 	b.logs[destination] = append(b.logs[destination], body)
 	seq := len(b.logs[destination])
 	for sub := range b.subs {

@@ -112,8 +112,8 @@ func (r *rig) live(t *testing.T) *swarm.Result {
 	return r.await(t, "life", func(n swarm.Note) bool { return n.Live != nil }).Live
 }
 
-// load runs the load until enough has been delivered, and takes the account.
-func (r *rig) load(t *testing.T, deliveries int64) *swarm.Result {
+// load runs until there were so many deliveries, and accounts for them. What is missing after settle is lost.
+func (r *rig) load(t *testing.T, deliveries int64, settle time.Duration) *swarm.Result {
 	t.Helper()
 	r.order(t, swarm.Order{Do: swarm.Measure})
 	r.order(t, swarm.Order{Do: swarm.Go})
@@ -124,14 +124,14 @@ func (r *rig) load(t *testing.T, deliveries int64) *swarm.Result {
 		}
 		return sum >= deliveries
 	})
-	return r.account(t, time.Second)
+	return r.account(t, settle)
 }
 
-func (r *rig) account(t *testing.T, timeout time.Duration) *swarm.Result {
+func (r *rig) account(t *testing.T, settle time.Duration) *swarm.Result {
 	t.Helper()
 	r.order(t, swarm.Order{Do: swarm.Stop})
 	sent := r.await(t, "end of the load", func(n swarm.Note) bool { return n.Sent != nil }).Sent
-	r.order(t, swarm.Order{Do: swarm.Settle, Expect: sent.Rooms, Timeout: timeout})
+	r.order(t, swarm.Order{Do: swarm.Settle, Expect: sent.Rooms, Timeout: settle})
 	return r.await(t, "account", func(n swarm.Note) bool { return n.Result != nil }).Result
 }
 
@@ -188,7 +188,11 @@ func TestFaultsAreCounted(t *testing.T) {
 			if lives := r.live(t); lives.Counts.Connects != 4 {
 				t.Errorf("%d connections are live, want 4", lives.Counts.Connects)
 			}
-			got := r.load(t, 100).Faults
+			settle := patience
+			if tc.want.Lost != 0 {
+				settle = 3 * time.Second
+			}
+			got := r.load(t, 100, settle).Faults
 			if tc.want.Lost < 0 && got.Lost > 0 {
 				got.Lost = tc.want.Lost
 			}
@@ -209,7 +213,7 @@ func TestCopiesOnQueuesAreNoDoubles(t *testing.T) {
 	plan.Target.Queues = []string{"/queue/own"}
 	r := start(t, plan)
 	r.live(t)
-	got := r.load(t, 100)
+	got := r.load(t, 100, patience)
 	if got.Faults != (swarm.Faults{}) || got.Counts.Others == 0 {
 		t.Errorf("faults %+v, %d other events; want none, and every copy among the others", got.Faults, got.Counts.Others)
 	}
@@ -244,7 +248,7 @@ func TestClosedLoops(t *testing.T) {
 			t.Parallel()
 			r := start(t, newPlan(t, broker.New(t, nil), tc.scenario))
 			r.live(t)
-			got := r.load(t, 300)
+			got := r.load(t, 300, patience)
 			if got.Faults != (swarm.Faults{}) {
 				t.Errorf("faults %+v of a broker that makes none", got.Faults)
 			}
@@ -273,9 +277,9 @@ func TestChurnLosesNothing(t *testing.T) {
 	b := broker.New(t, nil)
 	r := start(t, newPlan(t, b, "connections: 20\nrooms: {size: 5}\nload: {rate: 300, churn: 40}"))
 	r.live(t)
-	got := r.load(t, 2000)
-	if got.Faults != (swarm.Faults{}) && got.Faults != (swarm.Faults{Doubled: got.Faults.Doubled}) {
-		t.Errorf("faults %+v; this broker may double what is sent twice, but lose nothing", got.Faults)
+	got := r.load(t, 2000, patience)
+	if got.Faults != (swarm.Faults{}) {
+		t.Errorf("faults %+v", got.Faults)
 	}
 	if got.Counts.Cut == 0 || got.Counts.Broken != 0 || b.Closed() == 0 {
 		t.Errorf("counts %+v, the broker saw %d end", got.Counts, b.Closed())
@@ -298,7 +302,7 @@ func TestStorm(t *testing.T) {
 		}
 		return back == 20
 	})
-	got := r.account(t, time.Second)
+	got := r.account(t, patience)
 	if got.Counts.Cut != 20 || got.Recovered <= 0 || len(got.Samples) > 0 {
 		t.Errorf("counts %+v, recovered after %v, errors %q", got.Counts, got.Recovered, got.Samples)
 	}
