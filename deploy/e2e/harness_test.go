@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long anything may take before a test gives up on it. It asserts no speed.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // stage is a running system with two gateways, named after what it stands on.
 type stage struct {

@@ -4,10 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -64,28 +63,25 @@ func TestThreat45OneTicketOneSession(t *testing.T) {
 		ticket := s.ticket(t, alice)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		var opened, refused atomic.Int64
-		var using sync.WaitGroup
+		outcomes := make(chan string, 100)
 		begin := make(chan struct{})
-		for n := range 100 {
+		for n := range cap(outcomes) {
 			url, connect := s.wsURL(n%2), "ticket:"+ticket+"\n"
 			if n%4 < 2 {
 				url, connect = url+"?ticket="+ticket, ""
 			}
-			using.Go(func() {
+			go func() {
 				<-begin
-				switch open(ctx, url, connect) {
-				case "CONNECTED":
-					opened.Add(1)
-				case "UNAUTHENTICATED":
-					refused.Add(1)
-				}
-			})
+				outcomes <- open(ctx, url, connect)
+			}()
 		}
 		close(begin)
-		using.Wait()
-		if opened.Load() != 1 || refused.Load() != 99 {
-			t.Errorf("%d sessions were opened and %d uses refused, want 1 and 99", opened.Load(), refused.Load())
+		got := map[string]int{}
+		for range cap(outcomes) {
+			got[<-outcomes]++
+		}
+		if want := map[string]int{"CONNECTED": 1, "UNAUTHENTICATED": 99}; !maps.Equal(got, want) {
+			t.Errorf("uses ended with %v, want %v", got, want)
 		}
 	})
 }

@@ -26,32 +26,32 @@ type SettleFunc func(ctx context.Context) (Appended, bool, error)
 // fills it with what it has read under the locks of the heads, calls Judge once, and stores what that returns. It is
 // for one goroutine.
 type Ledger struct {
-	now     time.Time
-	logs    map[LogRef]*ledgerLog
-	members map[roomUser]Standing
-	stored  map[clientKey]int64
-	result  Appended
+	now    time.Time
+	logs   map[LogRef]*ledgerLog
+	stored map[clientKey]int64
+	result Appended
 
 	targets map[logPlace]*target // nil while there are none
 	changes []change             // of the unit that is being judged
 }
 
 type ledgerLog struct {
-	id      int64
-	seq     int64
-	grown   bool
-	members []string // in rooms of at most MaxLive
+	id     int64
+	seq    int64
+	grown  bool
+	roster *Roster
+}
+
+// Roster is who is in a room, as far as a batch needs it. Nobody changes one that is in use.
+type Roster struct {
+	Standing map[string]Standing // every sender who is a member, and in a room of at most MaxLive everybody
+	Live     []string            // the members of a room of at most MaxLive; nil in larger ones
 }
 
 // Standing is what decides about what a member may do.
 type Standing struct {
 	Role       Role
 	MutedUntil time.Time // as in Member
-}
-
-type roomUser struct {
-	room int64
-	user string
 }
 
 type clientKey struct {
@@ -63,25 +63,39 @@ type clientKey struct {
 // NewLedger returns an empty ledger. now is the database's time, read after the heads were locked.
 func NewLedger(now time.Time) *Ledger {
 	return &Ledger{
-		now:     now,
-		logs:    make(map[LogRef]*ledgerLog),
-		members: make(map[roomUser]Standing),
-		stored:  make(map[clientKey]int64),
+		now:    now,
+		logs:   make(map[LogRef]*ledgerLog),
+		stored: make(map[clientKey]int64),
 	}
 }
 
-// AddHead enters a locked log; logs that are not entered do not exist.
+// AddHead enters a locked log, once; logs that are not entered do not exist.
 func (l *Ledger) AddHead(log LogRef, id, seq int64) {
-	l.logs[log] = &ledgerLog{id: id, seq: seq}
+	if l.logs[log] != nil {
+		return
+	}
+	l.logs[log] = &ledgerLog{id: id, seq: seq, roster: new(Roster)}
 }
 
 // AddMember enters a member of a room whose head was entered: every sender who is one, and in a room of at most
 // MaxLive members (live) all of them.
 func (l *Ledger) AddMember(room int64, user string, standing Standing, live bool) {
-	l.members[roomUser{room, user}] = standing
-	if head := l.logs[LogRef{Room: room}]; live && head != nil {
-		head.members = append(head.members, user)
+	head := l.logs[LogRef{Room: room}]
+	if head == nil {
+		return
 	}
+	if head.roster.Standing == nil {
+		head.roster.Standing = make(map[string]Standing)
+	}
+	head.roster.Standing[user] = standing
+	if live {
+		head.roster.Live = append(head.roster.Live, user)
+	}
+}
+
+// AddRoom enters a room with its head and a roster that an earlier ledger had of it.
+func (l *Ledger) AddRoom(room, seq int64, roster *Roster) {
+	l.logs[LogRef{Room: room}] = &ledgerLog{id: room, seq: seq, roster: roster}
 }
 
 // AddStored enters an event that already has the client message id of a draft.
@@ -144,7 +158,7 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 		}
 	}
 	if d.Inbox == "" {
-		standing, do := l.members[roomUser{d.Room, d.SenderID}], actSend
+		standing, do := head.roster.Standing[d.SenderID], actSend
 		if d.Kind == KindRecalled {
 			do = actRecall
 		}
@@ -193,11 +207,11 @@ func (l *Ledger) audience() map[int64][]string {
 			continue
 		}
 		head.grown = true
-		if log.Room > 0 && len(head.members) > 0 {
+		if log.Room > 0 && len(head.roster.Live) > 0 {
 			if audience == nil {
 				audience = make(map[int64][]string)
 			}
-			audience[log.Room] = head.members
+			audience[log.Room] = head.roster.Live
 		}
 	}
 	return audience
@@ -207,6 +221,7 @@ func (l *Ledger) audience() map[int64][]string {
 type Grown struct {
 	Log        LogRef
 	LogID, Seq int64
+	Roster     *Roster // what the ledger knew of the room
 }
 
 // Grown returns the new heads of the logs that Judge gave events, in order of log id.
@@ -214,7 +229,7 @@ func (l *Ledger) Grown() []Grown {
 	grown := make([]Grown, 0, len(l.logs))
 	for log, head := range l.logs {
 		if head.grown {
-			grown = append(grown, Grown{log, head.id, head.seq})
+			grown = append(grown, Grown{log, head.id, head.seq, head.roster})
 		}
 	}
 	slices.SortFunc(grown, func(a, b Grown) int { return int(min(1, max(-1, a.LogID-b.LogID))) })

@@ -7,7 +7,7 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-// An append that waits for one of its heads has its time from when it had them all, and members and places from then: a
+// An append that reads, and waits for one of its heads, has its time from when it had them all, and members and places from then: a
 // log's times never go back, whichever replica was faster.
 func TestAppendIsOfWhenItHasAllHeads(t *testing.T) {
 	t.Parallel()
@@ -24,6 +24,7 @@ func TestAppendIsOfWhenItHasAllHeads(t *testing.T) {
 		if _, err := tx.Exec(t.Context(), `SELECT FROM logs WHERE log_id = $1 FOR UPDATE`, held); err != nil {
 			t.Fatal(err)
 		}
+		store.ForgetRooms()
 		stored := make(chan chat.Appended, 1)
 		go func() {
 			appended, err := store.Append(t.Context(), [][]chat.Draft{

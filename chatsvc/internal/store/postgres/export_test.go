@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
 // PruneDue makes the next RecentHeads throw old changes away.
@@ -18,6 +21,21 @@ func (s *Store) ForgetRepeats() { s.repeats.watch.Store(0) }
 
 // ExpectsRepeats says whether the next append looks client message ids up.
 func (s *Store) ExpectsRepeats() bool { return s.repeats.watch.Load() > 0 }
+
+// AppendKnown is the part of Append that takes one round trip; false when it leaves the batch to the other.
+func (s *Store) AppendKnown(ctx context.Context, units [][]chat.Draft) (chat.Appended, bool, error) {
+	return s.appendKnown(ctx, units)
+}
+
+// ForgetRooms makes the next append read what it needs.
+func (s *Store) ForgetRooms() { s.rosters.forget() }
+
+// ShiftClock lets the store err about the database's time.
+func (s *Store) ShiftClock(by time.Duration) {
+	s.rosters.mu.Lock()
+	defer s.rosters.mu.Unlock()
+	s.rosters.clock = s.rosters.clock.Add(by)
+}
 
 // Statements are those that name rooms which may be large, with their parameters as they stand in SQL.
 var Statements = map[string]struct{ Text, Parameters string }{

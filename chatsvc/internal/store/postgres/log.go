@@ -10,14 +10,8 @@ import (
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 )
 
-// appendEvents stores events that have the same time, moves the heads of their logs and tells of that, by one statement:
-// one that finds little to do costs more to begin and to end than to carry out. What tells of it has the time of its
-// insertion, so that this statement should come late in its transaction.
-const appendEvents = `
-	WITH moved AS (
-		UPDATE logs SET head_seq = g.seq, changed_at = $11 FROM unnest($12::bigint[], $13::bigint[]) g (log_id, seq)
-		WHERE logs.log_id = g.log_id),
-	noted AS (INSERT INTO changes (log_ids, head_seqs, users) VALUES ($12, $13, $14))
+// insertEvents stores events that have the same time.
+const insertEvents = `
 	INSERT INTO events (log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq, at)
 	SELECT log_id, seq, kind, sender_id, nullif(client_message_id, ''), type, nullif(title, ''), content,
 		nullif(attachment, ''), nullif(target_seq, 0), $11
@@ -25,13 +19,28 @@ const appendEvents = `
 		$9::text[], $10::bigint[])
 		e (log_id, seq, kind, sender_id, client_message_id, type, title, content, attachment, target_seq)`
 
+// appendEvents stores events that have the same time, moves the heads of their logs and tells of that, by one statement:
+// one that finds little to do costs more to begin and to end than to carry out. What tells of it has the time of its
+// insertion, so that this statement should come late in its transaction.
+const appendEvents = `
+	WITH moved AS (
+		UPDATE logs SET head_seq = g.seq, changed_at = $11 FROM unnest($12::bigint[], $13::bigint[]) g (log_id, seq)
+		WHERE logs.log_id = g.log_id),
+	noted AS (INSERT INTO changes (log_ids, head_seqs, users) VALUES ($12, $13, $14))` + insertEvents
+
 // Append implements commit.Batcher: two round trips for the whole batch. The first locks the heads in order of their
 // ids, so that replicas cannot deadlock, and then reads, by statements that see everything committed before the locks
 // were given, who is a member. The second writes and commits.
 //
 // Repeats are rare, and looking every client message id up costs as much as a third of storing it: while none were met
 // lately, the unique index finds them. Then nothing is stored, and the batch is done again with the look-up.
+//
+// Messages to rooms that were written to a moment ago take one round trip, which does all of it: see appendKnown.
 func (s *Store) Append(ctx context.Context, units [][]chat.Draft) (chat.Appended, error) {
+	appended, done, err := s.appendKnown(ctx, units)
+	if done {
+		return appended, err
+	}
 	touched, err := s.touch(ctx, units)
 	if err != nil {
 		return chat.Appended{}, classify(fmt.Errorf("find inboxes: %w", err))
@@ -42,7 +51,7 @@ func (s *Store) Append(ctx context.Context, units [][]chat.Draft) (chat.Appended
 	}
 	defer giveBack(ctx, conn)
 	lookUp := s.repeats.expected()
-	appended, err := s.appendOn(ctx, conn, touched, units, lookUp)
+	appended, err = s.appendOn(ctx, conn, touched, units, lookUp)
 	if lookUp || !storedAlready(err) {
 		return appended, err
 	}
@@ -60,6 +69,9 @@ func (s *Store) appendOn(ctx context.Context, conn *pgxpool.Conn, t *touched, un
 	if err != nil {
 		return chat.Appended{}, classify(fmt.Errorf("read heads: %w", err))
 	}
+	if len(found.heads) > 0 {
+		s.rosters.readClock(found.now)
+	}
 	ledger := found.ledger(t)
 	appended := ledger.Judge(units)
 	if !found.lookedUp && mayBeRepeats(appended, units) {
@@ -75,19 +87,28 @@ func (s *Store) appendOn(ctx context.Context, conn *pgxpool.Conn, t *touched, un
 	if len(appended.Events) == 0 {
 		return appended, nil
 	}
-	if err := s.write(ctx, conn, appended, ledger); err != nil {
+	grown := ledger.Grown()
+	if err := s.write(ctx, conn, appended, grown, ledger.Revised()); err != nil {
 		return chat.Appended{}, err
 	}
+	s.rosters.remember(grown, found.now)
 	return appended, nil
 }
 
-// write stores the events and commits. When the commit was sent and not answered, the error is *chat.InDoubt.
-func (s *Store) write(ctx context.Context, conn *pgxpool.Conn, appended chat.Appended, ledger *chat.Ledger) error {
+// write stores the events and commits.
+func (s *Store) write(ctx context.Context, conn *pgxpool.Conn, appended chat.Appended, grown []chat.Grown,
+	revised []chat.Revision,
+) error {
 	batch := &pgx.Batch{}
-	queueAppend(batch, appended.Events, ledger.Grown())
-	queueRevisions(batch, ledger.Revised(), appended.Events[0].At)
+	queueAppend(batch, appended.Events, grown)
+	queueRevisions(batch, revised, appended.Events[0].At)
 	batch.Queue(`commit`)
-	err := send(ctx, conn, batch)
+	return s.committed(send(ctx, conn, batch), appended)
+}
+
+// committed says what the error of a round trip that ends with the commit means: when that was sent and not answered, it
+// is *chat.InDoubt.
+func (s *Store) committed(err error, appended chat.Appended) error {
 	switch {
 	case err == nil:
 		return nil
@@ -121,11 +142,16 @@ func (s *Store) settle(ctx context.Context, appended chat.Appended) (chat.Append
 
 // queueAppend queues appendEvents: events that have the same time, and the new heads of their logs.
 func queueAppend(batch *pgx.Batch, events []chat.Event, grown []chat.Grown) {
-	ids, seqs, users := headColumns(grown)
-	batch.Queue(appendEvents, append(eventColumns(events), ids, seqs, users)...)
+	batch.Queue(appendEvents, appendColumns(events, grown)...)
 }
 
-// eventColumns are the first parameters of appendEvents.
+// appendColumns are the parameters of appendEvents.
+func appendColumns(events []chat.Event, grown []chat.Grown) []any {
+	ids, seqs, users := headColumns(grown)
+	return append(eventColumns(events), ids, seqs, users)
+}
+
+// eventColumns are the parameters of insertEvents.
 func eventColumns(events []chat.Event) []any {
 	n := len(events)
 	ids, seqs, targets := make([]int64, n), make([]int64, n), make([]int64, n)

@@ -26,6 +26,9 @@ func (r *repeats) expected() bool {
 	return left > 0 && r.watch.CompareAndSwap(left, left-1)
 }
 
+// watched says whether repeats are expected, without counting.
+func (r *repeats) watched() bool { return r.watch.Load() > 0 }
+
 // met notes that there was one.
 func (r *repeats) met() { r.watch.Store(repeatsWatch) }
 

@@ -17,6 +17,7 @@ import (
 // told to: after the server has committed, or before it has heard of it.
 type cutter struct {
 	after, before atomic.Bool
+	alone         atomic.Bool // an execution that is synchronised at once counts as a commit, too
 	cuts          atomic.Int32
 }
 
@@ -74,7 +75,8 @@ func (c *cutter) serve(client net.Conn, target string) {
 		if err != nil {
 			return
 		}
-		commit := bytes.Equal(buffer[:n], []byte("Q\x00\x00\x00\x0bcommit\x00"))
+		commit := bytes.Equal(buffer[:n], []byte("Q\x00\x00\x00\x0bcommit\x00")) ||
+			c.alone.Load() && bytes.HasSuffix(buffer[:n], []byte("E\x00\x00\x00\x09\x00\x00\x00\x00\x00S\x00\x00\x00\x04"))
 		if commit && c.before.CompareAndSwap(true, false) {
 			c.cuts.Add(1)
 			return
@@ -142,5 +144,44 @@ func TestCommitThatNeverArrivedIsNotStored(t *testing.T) {
 func joins(user string) chat.MemberDecision {
 	return func(chat.Membership) ([]chat.MemberChange, error) {
 		return []chat.MemberChange{{UserID: user, Change: chat.Joined}}, nil
+	}
+}
+
+// What is stored by one statement, that commits by itself, is settled as well, and stored once.
+func TestLostAnswerToAKnownAppendIsSettled(t *testing.T) {
+	t.Parallel()
+	for name, arrives := range map[string]bool{"it arrived": true, "it never arrived": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cut, through := cutterTo(t, server.NewDatabase(t))
+			store := open(t, through)
+			defer store.Close()
+			room := newRoom(t, store)
+			for _, content := range []string{"read", "known, its statement prepared"} {
+				if _, err := store.Append(t.Context(), [][]chat.Draft{say(room, content)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cut.alone.Store(true)
+			cut.after.Store(arrives)
+			cut.before.Store(!arrives)
+			_, done, err := store.AppendKnown(t.Context(), [][]chat.Draft{say(room, "in doubt")})
+			doubt, ok := errors.AsType[*chat.InDoubt](err)
+			if !done || !ok || cut.cuts.Load() != 1 {
+				t.Fatalf("append: done %v, %v after %d cuts, want it in doubt", done, err, cut.cuts.Load())
+			}
+			appended, stored, err := doubt.Settle(t.Context())
+			if err != nil || stored != arrives || stored && appended.Events[0].Seq != 3 {
+				t.Errorf("settled: stored %v (%+v), %v; want %v", stored, appended.Events, err, arrives)
+			}
+			next, err := store.Append(t.Context(), [][]chat.Draft{say(room, "next")})
+			want := int64(3)
+			if arrives {
+				want = 4
+			}
+			if err != nil || next.Events[0].Seq != want {
+				t.Errorf("the next is %+v, %v; want seq %d", next.Events, err, want)
+			}
+		})
 	}
 }
