@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -80,8 +79,11 @@ func TestThreat45OneTicketOneSession(t *testing.T) {
 		for range cap(outcomes) {
 			got[<-outcomes]++
 		}
-		if want := map[string]int{"CONNECTED": 1, "UNAUTHENTICATED": 99}; !maps.Equal(got, want) {
-			t.Errorf("uses ended with %v, want %v", got, want)
+		// A use that Redis was too slow to answer, on a busy machine, is told to try again; it may have been the one.
+		late := got["UNAVAILABLE"]
+		once := got["CONNECTED"] == 1 || got["CONNECTED"] == 0 && late > 0
+		if !once || got["CONNECTED"]+got["UNAUTHENTICATED"]+late != cap(outcomes) {
+			t.Errorf("uses ended with %v, want 1 CONNECTED, the others UNAUTHENTICATED", got)
 		}
 	})
 }
@@ -90,8 +92,11 @@ func TestThreat45OneTicketOneSession(t *testing.T) {
 func open(ctx context.Context, url, headers string) string {
 	socket, response, err := websocket.Dial(ctx, url, nil) //nolint:bodyclose // Dial closes it
 	if err != nil {
-		if response != nil && response.StatusCode == http.StatusUnauthorized {
+		switch {
+		case response != nil && response.StatusCode == http.StatusUnauthorized:
 			return "UNAUTHENTICATED"
+		case response != nil && response.StatusCode == http.StatusServiceUnavailable:
+			return "UNAVAILABLE"
 		}
 		return err.Error()
 	}
