@@ -23,8 +23,8 @@ type Appended struct {
 type SettleFunc func(ctx context.Context) (Appended, bool, error)
 
 // Ledger judges the units of one batch: who may send, what is a repeat, and which seq each new event gets. A store
-// fills it with what it has read under the locks of the heads, calls Judge once, and stores what that returns. It is
-// for one goroutine.
+// fills it with what it has read under the locks of the heads, or has read before and compares under them, calls Judge
+// once, and stores what that returns. It is for one goroutine.
 type Ledger struct {
 	now    time.Time
 	logs   map[LogRef]*ledgerLog
@@ -60,7 +60,7 @@ type clientKey struct {
 	clientID string
 }
 
-// NewLedger returns an empty ledger. now is the database's time, read after the heads were locked.
+// NewLedger returns an empty ledger. now is the time of its events, by the database's clock.
 func NewLedger(now time.Time) *Ledger {
 	return &Ledger{
 		now:    now,
