@@ -29,7 +29,8 @@ type Broker struct {
 	deliver Deliver
 
 	mu     sync.Mutex
-	refuse int // SUBSCRIBEs to topics
+	refuse int  // SUBSCRIBEs to topics
+	silent bool // no SEND is answered
 	subs   map[*subscription]bool
 	logs   map[string][][]byte // by destination: bodies, seq 1, 2, 3, …
 	stored map[string]bool     // ids of bodies
@@ -66,6 +67,19 @@ func (b *Broker) RefuseSubscribes(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refuse = n
+}
+
+// Silence has no SEND answered by a RECEIPT any more.
+func (b *Broker) Silence() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.silent = true
+}
+
+func (b *Broker) isSilent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.silent
 }
 
 // refuses says whether a SUBSCRIBE is to be refused, and does so.
@@ -150,6 +164,9 @@ func (s *session) obey(command string, header map[string]string, body []byte) er
 		s.broker.join(s, header)
 	case "SEND":
 		s.broker.publish(header["destination"], body)
+		if s.broker.isSilent() {
+			return nil
+		}
 	default:
 		return errNotUnderstood
 	}

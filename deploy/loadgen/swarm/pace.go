@@ -73,12 +73,13 @@ func (s *Swarm) arm() {
 	}
 }
 
-// sendOne sends one message of the paced load: the next sender's who is live.
+// sendOne sends one message of the paced load: the next sender's who is live. One with a full window of messages without an
+// answer sends none: what is further back could not be sent again, nor told from a double.
 func (s *Swarm) sendOne(due time.Duration) {
 	for range s.senders {
 		by := s.senders[s.turn%len(s.senders)]
 		s.turn++
-		if s.loading && s.clients[by.client].stage == live {
+		if s.loading && s.clients[by.client].stage == live && !by.to.isFull() {
 			s.sendNext(by, due)
 			return
 		}

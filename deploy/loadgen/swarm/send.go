@@ -13,6 +13,11 @@ type sender struct {
 	to     *sub
 }
 
+// isFull says whether the next message would push one without an answer out of the window.
+func (to *sub) isFull() bool {
+	return to.sent >= trackWindow && !to.acks.has(to.sent+1-trackWindow)
+}
+
 // findSenders lists the senders among the clients, those of one room apart from each other.
 func findSenders(clients []client) (senders []sender) {
 	for i := range clients {

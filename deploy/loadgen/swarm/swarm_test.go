@@ -271,6 +271,31 @@ func TestClosedLoops(t *testing.T) {
 	}
 }
 
+// A server that answers nothing gets a window of messages from each sender, and no more: they could not be sent again.
+func TestUnansweredSendersStop(t *testing.T) {
+	t.Parallel()
+	const window = 64
+	b := broker.New(t, nil)
+	r := start(t, newPlan(t, b, "connections: 2\nrooms: {size: 2}\nload: {rate: 2000}"))
+	r.live(t)
+	b.Silence()
+	r.order(t, swarm.Order{Do: swarm.Measure})
+	r.order(t, swarm.Order{Do: swarm.Go})
+	sent, idle := int64(0), 0
+	r.await(t, "the senders to stop", func(n swarm.Note) bool {
+		if n.Tick != nil {
+			sent += n.Tick.Counts.Sent
+			if idle++; n.Tick.Counts.Sent > 0 {
+				idle = 0
+			}
+		}
+		return sent > 0 && idle == 2
+	})
+	if sent != 2*window {
+		t.Errorf("2 senders sent %d messages without an answer, want %d", sent, 2*window)
+	}
+}
+
 // Connections that are cut come back, resume, send again what was not answered, and miss nothing.
 func TestChurnLosesNothing(t *testing.T) {
 	t.Parallel()
