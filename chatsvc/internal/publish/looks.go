@@ -12,7 +12,7 @@ const lookPatience = 3 * time.Second
 // runLooks asks the store again and again which logs changed, and has those named that this process was not told of:
 // what another replica stored, above all one that ended or was cut off before it told anybody.
 func (p *Publisher) runLooks(ctx context.Context) {
-	tick := time.NewTicker(p.opts.Interval)
+	tick := time.NewTicker(p.opts.Interval / 2)
 	defer tick.Stop()
 	last := time.Now().Add(-p.opts.FirstWindow) // the begin of the last look that saw something
 	for {

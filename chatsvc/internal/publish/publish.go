@@ -28,7 +28,7 @@ const lastFlush = 2 * time.Second
 
 // Options of New; zero values are defaults.
 type Options struct {
-	Interval  time.Duration // between digests, and between questions to the store
+	Interval  time.Duration // between digests; the store is asked twice as often
 	Repeats   int           // how many confirmed digests name a changed log
 	MaxQueued int           // events that may wait for the publishing goroutine; more are dropped
 	MaxHeads  int           // changed logs that are remembered while NATS is away; more are forgotten
