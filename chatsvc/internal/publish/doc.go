@@ -17,6 +17,6 @@
 // as any other.
 //
 // A process that is killed between commit and publish names nothing any more, and one that is cut off from NATS is not
-// heard. So every replica asks the store, every second, which logs changed lately, and names at once those that Publish
+// heard. So every replica asks the store, twice a second, which logs changed lately, and names at once those that Publish
 // was not told of. At its start it goes further back, to what was stored before anybody was there to tell.
 package publish
