@@ -36,16 +36,16 @@ type Ledger struct {
 }
 
 type ledgerLog struct {
-	id     int64
-	seq    int64
-	grown  bool
-	roster *Roster
+	id        int64
+	seq       int64
+	grown     bool
+	standings *Standings
 }
 
-// Roster is who is in a room, as far as a batch needs it. Nobody changes one that is in use.
-type Roster struct {
-	Standing map[string]Standing // every sender who is a member, and in a room of at most MaxLive everybody
-	Live     []string            // the members of a room of at most MaxLive; nil in larger ones
+// Standings is who is in a room, as far as a batch needs it. Nobody changes one that is in use.
+type Standings struct {
+	Of   map[string]Standing // every sender who is a member, and in a room of at most MaxLive everybody
+	Live []string            // the members of a room of at most MaxLive; nil in larger ones
 }
 
 // Standing is what decides about what a member may do.
@@ -74,7 +74,7 @@ func (l *Ledger) AddHead(log LogRef, id, seq int64) {
 	if l.logs[log] != nil {
 		return
 	}
-	l.logs[log] = &ledgerLog{id: id, seq: seq, roster: new(Roster)}
+	l.logs[log] = &ledgerLog{id: id, seq: seq, standings: new(Standings)}
 }
 
 // AddMember enters a member of a room whose head was entered: every sender who is one, and in a room of at most
@@ -84,18 +84,18 @@ func (l *Ledger) AddMember(room int64, user string, standing Standing, live bool
 	if head == nil {
 		return
 	}
-	if head.roster.Standing == nil {
-		head.roster.Standing = make(map[string]Standing)
+	if head.standings.Of == nil {
+		head.standings.Of = make(map[string]Standing)
 	}
-	head.roster.Standing[user] = standing
+	head.standings.Of[user] = standing
 	if live {
-		head.roster.Live = append(head.roster.Live, user)
+		head.standings.Live = append(head.standings.Live, user)
 	}
 }
 
-// AddRoom enters a room with its head and a roster that an earlier ledger had of it.
-func (l *Ledger) AddRoom(room, seq int64, roster *Roster) {
-	l.logs[LogRef{Room: room}] = &ledgerLog{id: room, seq: seq, roster: roster}
+// AddRoom enters a room with its head and the standings that an earlier ledger had of it.
+func (l *Ledger) AddRoom(room, seq int64, standings *Standings) {
+	l.logs[LogRef{Room: room}] = &ledgerLog{id: room, seq: seq, standings: standings}
 }
 
 // AddStored enters an event that already has the client message id of a draft.
@@ -158,7 +158,7 @@ func (l *Ledger) enter(d *Draft) (Stored, *Error) {
 		}
 	}
 	if d.Inbox == "" {
-		standing, do := head.roster.Standing[d.SenderID], actSend
+		standing, do := head.standings.Of[d.SenderID], actSend
 		if d.Kind == KindRecalled {
 			do = actRecall
 		}
@@ -207,11 +207,11 @@ func (l *Ledger) audience() map[int64][]string {
 			continue
 		}
 		head.grown = true
-		if log.Room > 0 && len(head.roster.Live) > 0 {
+		if log.Room > 0 && len(head.standings.Live) > 0 {
 			if audience == nil {
 				audience = make(map[int64][]string)
 			}
-			audience[log.Room] = head.roster.Live
+			audience[log.Room] = head.standings.Live
 		}
 	}
 	return audience
@@ -221,7 +221,7 @@ func (l *Ledger) audience() map[int64][]string {
 type Grown struct {
 	Log        LogRef
 	LogID, Seq int64
-	Roster     *Roster // what the ledger knew of the room
+	Standings  *Standings // what the ledger knew of the room
 }
 
 // Grown returns the new heads of the logs that Judge gave events, in order of log id.
@@ -229,7 +229,7 @@ func (l *Ledger) Grown() []Grown {
 	grown := make([]Grown, 0, len(l.logs))
 	for log, head := range l.logs {
 		if head.grown {
-			grown = append(grown, Grown{log, head.id, head.seq, head.roster})
+			grown = append(grown, Grown{log, head.id, head.seq, head.standings})
 		}
 	}
 	slices.SortFunc(grown, func(a, b Grown) int { return int(min(1, max(-1, a.LogID-b.LogID))) })

@@ -28,13 +28,13 @@ func (s *Store) AppendKnown(ctx context.Context, units [][]chat.Draft) (chat.App
 }
 
 // ForgetRooms makes the next append read what it needs.
-func (s *Store) ForgetRooms() { s.rosters.forget() }
+func (s *Store) ForgetRooms() { s.known.forget() }
 
 // ShiftClock lets the store err about the database's time.
 func (s *Store) ShiftClock(by time.Duration) {
-	s.rosters.mu.Lock()
-	defer s.rosters.mu.Unlock()
-	s.rosters.clock = s.rosters.clock.Add(by)
+	s.known.mu.Lock()
+	defer s.known.mu.Unlock()
+	s.known.clock = s.known.clock.Add(by)
 }
 
 // Statements are those that name rooms which may be large, with their parameters as they stand in SQL.

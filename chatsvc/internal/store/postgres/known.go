@@ -32,13 +32,13 @@ func (s *Store) appendKnown(ctx context.Context, units [][]chat.Draft) (appended
 	if s.repeats.watched() {
 		return appended, false, nil
 	}
-	ends, now, ok := s.rosters.ends(units)
+	ends, now, ok := s.known.ends(units)
 	if !ok {
 		return appended, false, nil
 	}
 	ledger := chat.NewLedger(now)
 	for room, end := range ends {
-		ledger.AddRoom(room, end.seq, end.roster)
+		ledger.AddRoom(room, end.seq, end.standings)
 	}
 	appended = ledger.Judge(units)
 	if slices.ContainsFunc(appended.Outcomes, func(o chat.Outcome) bool { return o.Err != nil }) {
@@ -60,13 +60,13 @@ func (s *Store) appendKnown(ctx context.Context, units [][]chat.Draft) (appended
 		s.repeats.met()
 		return appended, false, nil
 	case err != nil:
-		s.rosters.forget()
+		s.known.forget()
 		return appended, true, s.committed(err, appended)
 	case tag.RowsAffected() == 0:
-		s.rosters.surprised(ends)
+		s.known.surprised(ends)
 		return appended, false, nil
 	}
-	s.rosters.confirmed()
-	s.rosters.remember(grown, now)
+	s.known.confirmed()
+	s.known.remember(grown, now)
 	return appended, true, nil
 }

@@ -70,7 +70,7 @@ func (s *Store) appendOn(ctx context.Context, conn *pgxpool.Conn, t *touched, un
 		return chat.Appended{}, classify(fmt.Errorf("read heads: %w", err))
 	}
 	if len(found.heads) > 0 {
-		s.rosters.readClock(found.now)
+		s.known.readClock(found.now)
 	}
 	ledger := found.ledger(t)
 	appended := ledger.Judge(units)
@@ -91,7 +91,7 @@ func (s *Store) appendOn(ctx context.Context, conn *pgxpool.Conn, t *touched, un
 	if err := s.write(ctx, conn, appended, grown, ledger.Revised()); err != nil {
 		return chat.Appended{}, err
 	}
-	s.rosters.remember(grown, found.now)
+	s.known.remember(grown, found.now)
 	return appended, nil
 }
 

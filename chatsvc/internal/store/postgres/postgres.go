@@ -41,7 +41,7 @@ type Store struct {
 	entrances together[membership, entrance]
 	heads     together[chat.LogRef, chat.Head]
 	repeats   repeats
-	rosters   rosters
+	known     knownRooms
 	pruned    atomic.Int64 // when old changes were thrown away last, in nanoseconds since 1970
 }
 

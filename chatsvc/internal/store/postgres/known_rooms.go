@@ -16,10 +16,10 @@ const (
 // maxDistrust is how many appends at most go by nothing that is remembered after one that was wrong to.
 const maxDistrust = 256
 
-// rosters remembers who is in the rooms that were written to lately, and how their logs ended then. Whatever decides
+// knownRooms remembers who is in the rooms that were written to lately, and how their logs ended then. Whatever decides
 // about a message changes with the head of its log: an append that finds the head as it is remembered, when it has
-// locked it, has the right roster too. Safe for concurrent use.
-type rosters struct {
+// locked it, has the right standings too. Safe for concurrent use.
+type knownRooms struct {
 	mu            sync.Mutex
 	recent, older map[int64]roomEnd // older is what recent was before it was full
 	members       int               // in recent
@@ -32,23 +32,23 @@ type rosters struct {
 
 // roomEnd is the end of a room's log, and who was in the room then.
 type roomEnd struct {
-	seq    int64
-	at     time.Time // of the last event: logs.changed_at
-	roster *chat.Roster
+	seq       int64
+	at        time.Time // of the last event: logs.changed_at
+	standings *chat.Standings
 }
 
 // ends returns how the logs of all rooms of a batch ended, and the database's time, to a few milliseconds. It says false
 // when one of them is not remembered, or is to have an event that more decides about than who is in the room, or would
 // have one of a time that is not after that of its last; and after a surprise.
-func (r *rosters) ends(units [][]chat.Draft) (map[int64]roomEnd, time.Time, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	since := time.Since(r.read)
-	if r.left > 0 || since > clockIsGood {
-		r.left = max(0, r.left-1)
+func (k *knownRooms) ends(units [][]chat.Draft) (map[int64]roomEnd, time.Time, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	since := time.Since(k.read)
+	if k.left > 0 || since > clockIsGood {
+		k.left = max(0, k.left-1)
 		return nil, time.Time{}, false
 	}
-	now := r.clock.Add(since).Truncate(time.Microsecond)
+	now := k.clock.Add(since).Truncate(time.Microsecond)
 	ends := make(map[int64]roomEnd)
 	for _, unit := range units {
 		for i := range unit {
@@ -59,7 +59,7 @@ func (r *rosters) ends(units [][]chat.Draft) (map[int64]roomEnd, time.Time, bool
 			if _, there := ends[d.Room]; there {
 				continue
 			}
-			end, ok := r.end(d.Room)
+			end, ok := k.end(d.Room)
 			if !ok || !now.After(end.at) {
 				return nil, now, false
 			}
@@ -70,85 +70,85 @@ func (r *rosters) ends(units [][]chat.Draft) (map[int64]roomEnd, time.Time, bool
 }
 
 // end returns how a room's log ended. Its caller holds the lock.
-func (r *rosters) end(room int64) (roomEnd, bool) {
-	if end, ok := r.recent[room]; ok {
+func (k *knownRooms) end(room int64) (roomEnd, bool) {
+	if end, ok := k.recent[room]; ok {
 		return end, true
 	}
-	end, ok := r.older[room]
+	end, ok := k.older[room]
 	if ok {
-		r.keep(room, end)
+		k.keep(room, end)
 	}
 	return end, ok
 }
 
 // confirmed notes that an append found everything as remembered.
-func (r *rosters) confirmed() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.distrust /= 2
+func (k *knownRooms) confirmed() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.distrust /= 2
 }
 
 // surprised notes that one of these rooms did not end as remembered.
-func (r *rosters) surprised(ends map[int64]roomEnd) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.distrust = min(max(1, 2*r.distrust), maxDistrust)
-	r.left = r.distrust
+func (k *knownRooms) surprised(ends map[int64]roomEnd) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.distrust = min(max(1, 2*k.distrust), maxDistrust)
+	k.left = k.distrust
 	for room := range ends {
-		r.drop(room)
+		k.drop(room)
 	}
 }
 
 // readClock takes note of the database's time.
-func (r *rosters) readClock(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.clock, r.read = now, time.Now()
+func (k *knownRooms) readClock(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.clock, k.read = now, time.Now()
 }
 
 // remember takes note of rooms whose last event is of this time. Where somebody is muted, the clock decides about messages
 // as well: such rooms are not remembered.
-func (r *rosters) remember(grown []chat.Grown, at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (k *knownRooms) remember(grown []chat.Grown, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for i := range grown {
 		g := &grown[i]
 		switch {
 		case g.Log.Room == 0:
-		case anyMuted(g.Roster, at):
-			r.drop(g.LogID)
+		case anyMuted(g.Standings, at):
+			k.drop(g.LogID)
 		default:
-			r.keep(g.LogID, roomEnd{g.Seq, at, g.Roster})
+			k.keep(g.LogID, roomEnd{g.Seq, at, g.Standings})
 		}
 	}
 }
 
 // keep enters a room as one that was just of use. Its caller holds the lock.
-func (r *rosters) keep(room int64, end roomEnd) {
-	if r.recent == nil || r.members >= maxRemembered {
-		r.recent, r.older, r.members = make(map[int64]roomEnd), r.recent, 0
+func (k *knownRooms) keep(room int64, end roomEnd) {
+	if k.recent == nil || k.members >= maxRemembered {
+		k.recent, k.older, k.members = make(map[int64]roomEnd), k.recent, 0
 	}
-	if _, there := r.recent[room]; !there {
-		r.members += 1 + len(end.roster.Standing)
+	if _, there := k.recent[room]; !there {
+		k.members += 1 + len(end.standings.Of)
 	}
-	r.recent[room] = end
+	k.recent[room] = end
 }
 
 // drop forgets a room. Its caller holds the lock.
-func (r *rosters) drop(room int64) {
-	delete(r.recent, room)
-	delete(r.older, room)
+func (k *knownRooms) drop(room int64) {
+	delete(k.recent, room)
+	delete(k.older, room)
 }
 
 // forget drops all that is remembered: the server may be another one than before.
-func (r *rosters) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.recent, r.older, r.members = nil, nil, 0
+func (k *knownRooms) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.recent, k.older, k.members = nil, nil, 0
 }
 
-func anyMuted(roster *chat.Roster, at time.Time) bool {
-	for _, standing := range roster.Standing {
+func anyMuted(standings *chat.Standings, at time.Time) bool {
+	for _, standing := range standings.Of {
 		if standing.MutedUntil.After(at) {
 			return true
 		}
