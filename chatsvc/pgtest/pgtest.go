@@ -169,6 +169,17 @@ func (s *Server) NewDatabase(tb testing.TB) string {
 	return s.url(name)
 }
 
+// Connect returns a connection of a test's own, which the test's end closes.
+func Connect(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
 // execute runs a statement in the maintenance database.
 func (s *Server) execute(ctx context.Context, statement string) error {
 	conn, err := pgx.Connect(ctx, s.url("postgres"))

@@ -23,16 +23,6 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
-}
-
 func count(t *testing.T, conn *pgx.Conn) int {
 	t.Helper()
 	var n int
@@ -43,7 +33,7 @@ func count(t *testing.T, conn *pgx.Conn) int {
 }
 
 func TestDatabasesAreClonesOfTheTemplateAndApart(t *testing.T) {
-	one, two := connect(t, server.NewDatabase(t)), connect(t, server.NewDatabase(t))
+	one, two := pgtest.Connect(t, server.NewDatabase(t)), pgtest.Connect(t, server.NewDatabase(t))
 	if _, err := one.Exec(t.Context(), "INSERT INTO t VALUES (1)"); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +46,7 @@ func TestDatabasesAreClonesOfTheTemplateAndApart(t *testing.T) {
 }
 
 func TestCommitsAreSafe(t *testing.T) {
-	conn := connect(t, server.NewDatabase(t))
+	conn := pgtest.Connect(t, server.NewDatabase(t))
 	for _, setting := range []string{"fsync", "synchronous_commit"} {
 		var value string
 		if err := conn.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&value); err != nil {
@@ -70,7 +60,7 @@ func TestCommitsAreSafe(t *testing.T) {
 
 func TestWhatWasCommittedSurvivesACrash(t *testing.T) {
 	url := server.NewDatabase(t)
-	conn := connect(t, url)
+	conn := pgtest.Connect(t, url)
 	if _, err := conn.Exec(t.Context(), "INSERT INTO t VALUES (1), (2)"); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +71,7 @@ func TestWhatWasCommittedSurvivesACrash(t *testing.T) {
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := count(t, connect(t, url)); got != 2 {
+	if got := count(t, pgtest.Connect(t, url)); got != 2 {
 		t.Errorf("%d rows after the crash, want 2", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -63,6 +64,7 @@ func TestThreat45OneTicketOneSession(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		outcomes := make(chan string, 100)
+		var late atomic.Bool
 		begin := make(chan struct{})
 		for n := range cap(outcomes) {
 			url, connect := s.wsURL(n%2), "ticket:"+ticket+"\n"
@@ -71,7 +73,12 @@ func TestThreat45OneTicketOneSession(t *testing.T) {
 			}
 			go func() {
 				<-begin
-				outcomes <- open(ctx, url, connect)
+				outcome := open(ctx, url, connect)
+				for outcome == "UNAVAILABLE" { // Redis was too slow to answer, on a busy machine: "try again"
+					late.Store(true)
+					outcome = open(ctx, url, connect)
+				}
+				outcomes <- outcome
 			}()
 		}
 		close(begin)
@@ -79,10 +86,8 @@ func TestThreat45OneTicketOneSession(t *testing.T) {
 		for range cap(outcomes) {
 			got[<-outcomes]++
 		}
-		// A use that Redis was too slow to answer, on a busy machine, is told to try again; it may have been the one.
-		late := got["UNAVAILABLE"]
-		once := got["CONNECTED"] == 1 || got["CONNECTED"] == 0 && late > 0
-		if !once || got["CONNECTED"]+got["UNAUTHENTICATED"]+late != cap(outcomes) {
+		once := got["CONNECTED"] == 1 || got["CONNECTED"] == 0 && late.Load() // a late answer may have been the one
+		if !once || got["CONNECTED"]+got["UNAUTHENTICATED"] != cap(outcomes) {
 			t.Errorf("uses ended with %v, want 1 CONNECTED, the others UNAUTHENTICATED", got)
 		}
 	})

@@ -13,11 +13,6 @@ type sender struct {
 	to     *sub
 }
 
-// isFull says whether the next message would push one without an answer out of the window.
-func (to *sub) isFull() bool {
-	return to.sent >= trackWindow && !to.acks.has(to.sent+1-trackWindow)
-}
-
 // findSenders lists the senders among the clients, those of one room apart from each other.
 func findSenders(clients []client) (senders []sender) {
 	for i := range clients {
@@ -54,6 +49,11 @@ func (s *Swarm) send(i int, to *sub, number uint32, at time.Duration) {
 	frame = append(frame, "\n\n"...)
 	frame = s.text.body.Append(frame, &s.values)
 	s.transmit(i, append(frame, 0))
+}
+
+// isFull says whether the next message would push one without an answer out of the window.
+func (to *sub) isFull() bool {
+	return to.sent >= trackWindow && !to.acks.has(to.sent+1-trackWindow)
 }
 
 // resend sends again what a connection that broke left without an answer.

@@ -5,17 +5,18 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
+	"github.com/fliliy/chat/chatsvc/pgtest"
 )
 
-// An append that reads, and waits for one of its heads, has its time from when it had them all, and members and places from then: a
-// log's times never go back, whichever replica was faster.
+// An append that reads, and waits for one of its heads, has its time from when it had them all, and members and places
+// from then: a log's times never go back, whichever replica was faster.
 func TestAppendIsOfWhenItHasAllHeads(t *testing.T) {
 	t.Parallel()
 	url := server.NewDatabase(t)
 	store := open(t, url)
 	defer store.Close()
 	rooms := []int64{newRoom(t, store), newRoom(t, store), newRoom(t, store)}
-	conn := connect(t, url)
+	conn := pgtest.Connect(t, url)
 	for i, held := range rooms {
 		tx, err := conn.Begin(t.Context())
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
+	"github.com/fliliy/chat/chatsvc/pgtest"
 )
 
 // TestOldChangesAreThrownAway also when only replicas that read are left, and not before they have read them.
@@ -18,7 +19,7 @@ func TestOldChangesAreThrownAway(t *testing.T) {
 	if _, err := store.Append(t.Context(), [][]chat.Draft{say(room, "before the service was down")}); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, connect(t, url), `UPDATE changes SET at = at - interval '20 minutes'`)
+	execute(t, pgtest.Connect(t, url), `UPDATE changes SET at = at - interval '20 minutes'`)
 	hour := func() []chat.Head {
 		t.Helper()
 		heads, err := store.RecentHeads(t.Context(), time.Hour)

@@ -22,7 +22,9 @@ const appendToKnown = `
 	moved AS (
 		UPDATE logs SET head_seq = g.seq, changed_at = $11 FROM unnest($12::bigint[], $13::bigint[]) g (log_id, seq)
 		WHERE logs.log_id = g.log_id AND (SELECT holds FROM known)),
-	noted AS (INSERT INTO changes (log_ids, head_seqs, users) SELECT $12::bigint[], $13::bigint[], $14::text[] WHERE (SELECT holds FROM known))` +
+	noted AS (
+		INSERT INTO changes (log_ids, head_seqs, users)
+		SELECT $12::bigint[], $13::bigint[], $14::text[] WHERE (SELECT holds FROM known))` +
 	insertEvents + ` WHERE (SELECT holds FROM known)`
 
 // appendKnown stores a batch of messages to rooms that are remembered, in one round trip; false when it has stored

@@ -10,12 +10,13 @@ import (
 
 	"github.com/fliliy/chat/chatsvc/internal/chat"
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
+	"github.com/fliliy/chat/chatsvc/pgtest"
 )
 
 func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 	t.Parallel()
 	url := server.NewDatabase(t)
-	execute(t, connect(t, url), `DROP SCHEMA public CASCADE; CREATE SCHEMA public`)
+	execute(t, pgtest.Connect(t, url), `DROP SCHEMA public CASCADE; CREATE SCHEMA public`)
 	const replicas = 4
 	stores, failures := make([]*postgres.Store, replicas), make([]error, replicas)
 	var group sync.WaitGroup
@@ -42,7 +43,7 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 func TestMigrationTakesItsTime(t *testing.T) {
 	t.Parallel()
 	url := server.NewDatabase(t)
-	holder := connect(t, url)
+	holder := pgtest.Connect(t, url)
 	execute(t, holder, `BEGIN; LOCK TABLE goose_db_version`)
 	opened := make(chan error, 1)
 	go func() {
@@ -52,7 +53,7 @@ func TestMigrationTakesItsTime(t *testing.T) {
 		}
 		opened <- err
 	}()
-	awaitWaiter(t, connect(t, url))
+	awaitWaiter(t, pgtest.Connect(t, url))
 	execute(t, holder, `SELECT pg_sleep(0.5)`)
 	execute(t, holder, `COMMIT`)
 	if err := <-opened; err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
+	"github.com/fliliy/chat/chatsvc/pgtest"
 )
 
 // plan is a node of what EXPLAIN says.
@@ -33,7 +34,7 @@ func TestLargeRoomsAreNotReadWhole(t *testing.T) {
 	url := server.NewDatabase(t)
 	store := open(t, url)
 	defer store.Close()
-	conn := connect(t, url)
+	conn := pgtest.Connect(t, url)
 	execute(t, conn, `INSERT INTO logs VALUES (7, 3, 5000, now()), (8, 3, 300, now())`)
 	execute(t, conn, `INSERT INTO members (room_id, user_id, role, joined_at, read_seq)
 		SELECT 7, 'u' || i, 1, now(), 0 FROM generate_series(1, 5000) i`)

@@ -40,16 +40,6 @@ func open(t testing.TB, url string) *postgres.Store {
 	return store
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	return db
-}
-
 func execute(t *testing.T, db *pgx.Conn, statement string) {
 	t.Helper()
 	if _, err := db.Exec(t.Context(), statement); err != nil {

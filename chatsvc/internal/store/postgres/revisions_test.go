@@ -7,13 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fliliy/chat/chatsvc/internal/store/postgres"
+	"github.com/fliliy/chat/chatsvc/pgtest"
 )
 
 // TestRevisionsAreLookups holds the plans of what runs under the lock of a log's head: no statement may read a log, or
 // the whole table, to find a message or its edits.
 func TestRevisionsAreLookups(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, server.NewDatabase(t))
+	conn := pgtest.Connect(t, server.NewDatabase(t))
 	for _, setting := range postgres.LookupsOnly {
 		execute(t, conn, "SET "+setting+" = off")
 	}
